@@ -1,0 +1,117 @@
+#include "base/metric.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+#define NUM(unit_)	.unit = (unit_), .kind = HT_NUMBER
+#define CTR		.unit = "count", .kind = HT_COUNTER
+#define STR		.kind = HT_STRING
+#define YESNO		.kind = HT_BOOL
+
+/* clang-format off */
+static const struct ht_metric_info table[HT_METRIC_COUNT] = {
+	[HT_M_SELFTEST_COUNT]      = { "selftest", "count", CTR, .help = "1, 2, 3 … one more each run, durable across restarts" },
+
+	[HT_M_ICMP_STATUS]         = { "icmp", "status", STR, .help = "ok, timeout, unresolved, unreachable, denied or error" },
+	[HT_M_ICMP_TARGET]         = { "icmp", "target", STR, .help = "the address that was pinged" },
+	[HT_M_ICMP_SENT]           = { "icmp", "sent", NUM("count"), .help = "echo requests sent in the round" },
+	[HT_M_ICMP_RECEIVED]       = { "icmp", "received", NUM("count"), .help = "distinct echo replies received in the round" },
+	[HT_M_ICMP_LOSS]           = { "icmp", "loss", NUM("/"), .help = "share of requests without a reply, 0 to 1" },
+	[HT_M_ICMP_RTT_MIN]        = { "icmp", "rtt_min", NUM("s"), .help = "shortest round trip of the round" },
+	[HT_M_ICMP_RTT_AVG]        = { "icmp", "rtt_avg", NUM("s"), .help = "mean round trip of the round" },
+	[HT_M_ICMP_RTT_MAX]        = { "icmp", "rtt_max", NUM("s"), .help = "longest round trip of the round" },
+	[HT_M_ICMP_JITTER]         = { "icmp", "jitter", NUM("s"), .help = "interarrival jitter, RFC 3550 section 6.4.1" },
+
+	[HT_M_SNMP_STATUS]         = { "snmp", "status", STR, .help = "ok, timeout, unresolved, auth-failed, partial or error" },
+	[HT_M_SNMP_TARGET]         = { "snmp", "target", STR, .help = "the address that was polled" },
+	[HT_M_SNMP_UPTIME]         = { "snmp", "uptime", NUM("s"), .help = "sysUpTime" },
+	[HT_M_SNMP_SYS_NAME]       = { "snmp", "sys_name", STR, .help = "sysName" },
+	[HT_M_SNMP_SYS_DESCR]      = { "snmp", "sys_descr", STR, .help = "sysDescr" },
+	[HT_M_SNMP_SYS_OBJECT_ID]  = { "snmp", "sys_object_id", STR, .help = "sysObjectID, numeric" },
+	[HT_M_SNMP_INTERFACES]     = { "snmp", "interfaces", NUM("count"), .help = "rows of the interface table that were read" },
+	[HT_M_SNMP_ROUND_TRIPS]    = { "snmp", "round_trips", NUM("count"), .help = "requests the poll needed" },
+	[HT_M_SNMP_LINK_INTERFACE] = { "snmp", "link_interface", STR, .help = "the interface instance that carries the link, <device id>:<interface id>" },
+
+	[HT_M_IF_INDEX]            = { "if", "index", NUM("count"), .help = "ifIndex at the time" },
+	[HT_M_IF_NAME]             = { "if", "name", STR, .help = "ifName" },
+	[HT_M_IF_ALIAS]            = { "if", "alias", STR, .help = "ifAlias" },
+	[HT_M_IF_DESCR]            = { "if", "descr", STR, .help = "ifDescr" },
+	[HT_M_IF_TYPE]             = { "if", "type", NUM("count"), .help = "ifType, IANAifType" },
+	[HT_M_IF_PHYS_ADDRESS]     = { "if", "phys_address", STR, .help = "ifPhysAddress" },
+	[HT_M_IF_ADMIN_STATUS]     = { "if", "admin_status", STR, .help = "ifAdminStatus: up, down, testing" },
+	[HT_M_IF_OPER_STATUS]      = { "if", "oper_status", STR, .help = "ifOperStatus: up, down, testing, unknown, dormant, notPresent, lowerLayerDown" },
+	[HT_M_IF_SPEED]            = { "if", "speed", NUM("bit/s"), .help = "ifHighSpeed, or ifSpeed below 4.29 Gbit/s" },
+	[HT_M_IF_IN_OCTETS]        = { "if", "in_octets", CTR, .help = "ifHCInOctets, or ifInOctets where there is none" },
+	[HT_M_IF_OUT_OCTETS]       = { "if", "out_octets", CTR, .help = "ifHCOutOctets, or ifOutOctets where there is none" },
+	[HT_M_IF_IN_ERRORS]        = { "if", "in_errors", CTR, .help = "ifInErrors" },
+	[HT_M_IF_OUT_ERRORS]       = { "if", "out_errors", CTR, .help = "ifOutErrors" },
+	[HT_M_IF_IN_DISCARDS]      = { "if", "in_discards", CTR, .help = "ifInDiscards" },
+	[HT_M_IF_OUT_DISCARDS]     = { "if", "out_discards", CTR, .help = "ifOutDiscards" },
+	[HT_M_IF_COUNTER_BITS]     = { "if", "counter_bits", NUM("count"), .help = "64 for HC counters, 32 for the fallback" },
+	[HT_M_IF_DISCONTINUITY]    = { "if", "discontinuity", NUM("s"), .help = "ifCounterDiscontinuityTime as sysUpTime" },
+
+	[HT_M_LAN_STATUS]          = { "lan", "status", STR, .help = "ok, partial, denied, no-interface or error" },
+	[HT_M_LAN_SUBNET]          = { "lan", "subnet", STR, .help = "the declared subnet, CIDR" },
+	[HT_M_LAN_TARGETS]         = { "lan", "targets", NUM("count"), .help = "host addresses in the declared subnet" },
+	[HT_M_LAN_PROBED]          = { "lan", "probed", NUM("count"), .help = "addresses asked by ARP in this scan" },
+	[HT_M_LAN_ANSWERED]        = { "lan", "answered", NUM("count"), .help = "addresses that answered in this scan" },
+	[HT_M_LAN_FRAMES]          = { "lan", "frames", NUM("count"), .help = "frames looked at in this window" },
+	[HT_M_LAN_DROPPED]         = { "lan", "dropped", NUM("count"), .help = "frames the kernel dropped before us" },
+	[HT_M_LAN_MALFORMED]       = { "lan", "malformed", NUM("count"), .help = "frames that did not follow their format" },
+
+	[HT_M_MAC_SEEN_BY]         = { "mac", "seen_by", STR, .help = "arp-scan, arp, dhcp, snmp-arp or snmp-fdb" },
+	[HT_M_MAC_SUBNET]          = { "mac", "subnet", STR, .help = "declared subnet it was seen in, CIDR" },
+	[HT_M_MAC_IPV4]            = { "mac", "ipv4", STR, .help = "IPv4 address it used" },
+	[HT_M_MAC_IPV6]            = { "mac", "ipv6", STR, .help = "IPv6 address it used" },
+	[HT_M_MAC_HOSTNAME]        = { "mac", "hostname", STR, .help = "host name it gave by DHCP (option 12)" },
+	[HT_M_MAC_DHCP_CLASS]      = { "mac", "dhcp_class", STR, .help = "DHCP vendor class (option 60)" },
+	[HT_M_MAC_DHCP_PARAMETERS] = { "mac", "dhcp_parameters", STR, .help = "DHCP parameter request list (option 55), decimal, comma separated" },
+	[HT_M_MAC_DHCP_CLIENT_ID]  = { "mac", "dhcp_client_id", STR, .help = "DHCP client identifier (option 61), hexadecimal" },
+	[HT_M_MAC_GATEWAY]         = { "mac", "gateway", YESNO, .help = "it is the subnet's default gateway" },
+
+	[HT_M_POSTURE_ANSWER]      = { "posture", "answer", STR, .help = "yes, no or not-observable" },
+	[HT_M_POSTURE_EVIDENCE]    = { "posture", "evidence", STR, .help = "what was seen, one line" },
+	[HT_M_POSTURE_COUNT]       = { "posture", "count", NUM("count"), .help = "how many things the check counted" },
+
+	[HT_M_HOST_HOSTNAME]       = { "host", "hostname", STR, .help = "host name of the agent's machine" },
+	[HT_M_HOST_OS]             = { "host", "os", STR, .help = "PRETTY_NAME of os-release" },
+	[HT_M_HOST_MACS]           = { "host", "macs", STR, .help = "MACs of its physical interfaces, comma separated" },
+	[HT_M_HOST_IS_SERVER]      = { "host", "is_server", YESNO, .help = "it serves others, so it is no computer of the staff" },
+
+	[HT_M_AGENT_VERSION]       = { "agent", "version", STR, .help = "program version" },
+	[HT_M_AGENT_PROPOSAL]      = { "agent", "proposal", STR, .help = "configuration that the agent proposes, YAML" },
+	[HT_M_AGENT_CONFIG_HASH]   = { "agent", "config_hash", STR, .help = "SHA-256 of the approved configuration in force" },
+	[HT_M_AGENT_GAP]           = { "agent", "gap", STR, .help = "sequence numbers given up: <epoch>:<first>-<last> <reason>" },
+	[HT_M_AGENT_CLOCK]         = { "agent", "clock", STR, .help = "synchronised, free, or jumped <seconds>" },
+	[HT_M_AGENT_DROPPED]       = { "agent", "dropped", CTR, .help = "packs given up since the epoch began" },
+	[HT_M_AGENT_QUEUED]        = { "agent", "queued", NUM("count"), .help = "packs in the spool" },
+	[HT_M_AGENT_OLDEST]        = { "agent", "oldest", NUM("s"), .help = "age of the oldest pack in the spool" },
+	[HT_M_AGENT_PROBE_STATUS]  = { "agent", "probe_status", STR, .help = "a probe that could not be run: why" },
+	[HT_M_AGENT_PROBE_SKIPPED] = { "agent", "probe_skipped", CTR, .help = "runs skipped because the previous one had not ended" },
+	[HT_M_AGENT_MEMORY]        = { "agent", "memory", NUM("count"), .help = "private dirty memory of the agent's processes, bytes" },
+};
+/* clang-format on */
+
+const struct ht_metric_info *ht_metric_info(enum ht_metric m)
+{
+	return &table[m];
+}
+
+static bool same(const char *name, const char *text, size_t len)
+{
+	return strlen(name) == len && memcmp(name, text, len) == 0;
+}
+
+bool ht_metric_find(const char *family, size_t family_len, const char *quantity,
+    size_t quantity_len, enum ht_metric *out)
+{
+	for (size_t i = 0; i < HT_METRIC_COUNT; i++) {
+		if (same(table[i].family, family, family_len) &&
+		    same(table[i].quantity, quantity, quantity_len)) {
+			*out = (enum ht_metric)i;
+			return true;
+		}
+	}
+	return false;
+}

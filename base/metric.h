@@ -1,0 +1,61 @@
+/* The one table of what hatang measures: each quantity's name, unit and kind, written
+ * once. On the wire a reading is called <family>/<instance>/<quantity> (RFC 8428 names);
+ * numbers carry measurements, strings and booleans carry evidence. Units are base units
+ * of the IANA SenML registry (s, bit/s, "/" for a ratio, count); NULL for evidence.
+ * Counters are unsigned integers, exact to 2^64-1. */
+#ifndef HT_BASE_METRIC_H
+#define HT_BASE_METRIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum ht_kind { HT_NUMBER, HT_COUNTER, HT_STRING, HT_BOOL };
+
+enum ht_metric {
+	/* selftest/<instance>: proves that nothing is lost */
+	HT_M_SELFTEST_COUNT,
+	/* icmp/<target id>: one round of pings */
+	HT_M_ICMP_STATUS, HT_M_ICMP_TARGET, HT_M_ICMP_SENT, HT_M_ICMP_RECEIVED, HT_M_ICMP_LOSS,
+	HT_M_ICMP_RTT_MIN, HT_M_ICMP_RTT_AVG, HT_M_ICMP_RTT_MAX, HT_M_ICMP_JITTER,
+	/* snmp/<device id>: the device itself (SNMPv2-MIB) */
+	HT_M_SNMP_STATUS, HT_M_SNMP_TARGET, HT_M_SNMP_UPTIME, HT_M_SNMP_SYS_NAME,
+	HT_M_SNMP_SYS_DESCR, HT_M_SNMP_SYS_OBJECT_ID, HT_M_SNMP_INTERFACES, HT_M_SNMP_ROUND_TRIPS,
+	HT_M_SNMP_LINK_INTERFACE,
+	/* if/<device id>:<interface id>: IF-MIB ifTable and ifXTable */
+	HT_M_IF_INDEX, HT_M_IF_NAME, HT_M_IF_ALIAS, HT_M_IF_DESCR, HT_M_IF_TYPE, HT_M_IF_PHYS_ADDRESS,
+	HT_M_IF_ADMIN_STATUS, HT_M_IF_OPER_STATUS, HT_M_IF_SPEED, HT_M_IF_IN_OCTETS,
+	HT_M_IF_OUT_OCTETS, HT_M_IF_IN_ERRORS, HT_M_IF_OUT_ERRORS, HT_M_IF_IN_DISCARDS,
+	HT_M_IF_OUT_DISCARDS, HT_M_IF_COUNTER_BITS, HT_M_IF_DISCONTINUITY,
+	/* lan/<interface or subnet id>: one scan or one window of listening */
+	HT_M_LAN_STATUS, HT_M_LAN_SUBNET, HT_M_LAN_TARGETS, HT_M_LAN_PROBED, HT_M_LAN_ANSWERED,
+	HT_M_LAN_FRAMES, HT_M_LAN_DROPPED, HT_M_LAN_MALFORMED,
+	/* mac/<aa:bb:cc:dd:ee:ff>: one sighting of a network interface card */
+	HT_M_MAC_SEEN_BY, HT_M_MAC_SUBNET, HT_M_MAC_IPV4, HT_M_MAC_IPV6, HT_M_MAC_HOSTNAME,
+	HT_M_MAC_DHCP_CLASS, HT_M_MAC_DHCP_PARAMETERS, HT_M_MAC_DHCP_CLIENT_ID, HT_M_MAC_GATEWAY,
+	/* posture/<check id>: one check's answer with what was seen */
+	HT_M_POSTURE_ANSWER, HT_M_POSTURE_EVIDENCE, HT_M_POSTURE_COUNT,
+	/* host/<machine id>: the machine the agent runs on */
+	HT_M_HOST_HOSTNAME, HT_M_HOST_OS, HT_M_HOST_MACS, HT_M_HOST_IS_SERVER,
+	/* agent/<part>: the agent on itself */
+	HT_M_AGENT_VERSION, HT_M_AGENT_PROPOSAL, HT_M_AGENT_CONFIG_HASH, HT_M_AGENT_GAP,
+	HT_M_AGENT_CLOCK, HT_M_AGENT_DROPPED, HT_M_AGENT_QUEUED, HT_M_AGENT_OLDEST,
+	HT_M_AGENT_PROBE_STATUS, HT_M_AGENT_PROBE_SKIPPED, HT_M_AGENT_MEMORY,
+	HT_METRIC_COUNT
+};
+
+struct ht_metric_info {
+	const char *family, *quantity;
+	const char *unit;	/* NULL for HT_STRING and HT_BOOL */
+	enum ht_kind kind;
+	const char *help;	/* one line, English */
+};
+
+/* The row of a metric; `m` must be one of the enum. */
+const struct ht_metric_info *ht_metric_info(enum ht_metric m);
+
+/* Look a name's family and quantity up. False when the table has no such row: readings
+ * of newer or foreign agents are kept, but no fold knows them. */
+bool ht_metric_find(const char *family, size_t family_len, const char *quantity,
+    size_t quantity_len, enum ht_metric *out);
+
+#endif

@@ -1,0 +1,103 @@
+/* The contract between a probe and whoever runs it (the agent's scheduler, or the
+ * `hatang-agent probe` verb). A probe is one file that ends in one const struct
+ * probe_ops; probes/README.md lists the four places that adding one touches.
+ *
+ * Promises:
+ *   start   never blocks. If it returns HT_OK, host->done is called exactly once,
+ *           unless cancel comes first; if it fails, never. `done` may be called from
+ *           inside start.
+ *   cancel  is idempotent and does not block; after it returns nothing of that run
+ *           calls back. Handles that libuv must still close keep the run's memory
+ *           alive: the framework frees a run only after its `closed` (see probe_run).
+ *   emit    copies. Emitting a metric that ops->metrics does not list asserts.
+ * The scheduler owns deadline, retries and concurrency; the probe owns one attempt. A
+ * target that does not answer is a reading (status), never an error. */
+#ifndef HT_PROBES_PROBE_H
+#define HT_PROBES_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/option.h"
+#include "base/reading.h"
+
+struct probe_host;
+
+/* Things only the privileged monitor can do; a fixed table, and the whole of it. Each
+ * answers by a file descriptor the probe then owns, or by bytes. */
+enum probe_privilege {
+	PROBE_ICMP4_SOCKET,	/* an IPv4 ICMP socket: SOCK_DGRAM if allowed, else SOCK_RAW */
+	PROBE_ICMP6_SOCKET,
+	PROBE_CAPTURE,		/* AF_PACKET socket, bound to the configured interface named
+				 * by `arg`, for reading and ARP sending; no promiscuity */
+	PROBE_PACKET_FILTER,	/* `nft --json list ruleset` as bytes */
+	PROBE_PENDING_UPDATES,	/* `apt-get --simulate upgrade` with its own lists, as bytes */
+	PROBE_LISTENERS,	/* /proc/net tcp, tcp6, udp, udp6 with owners, as bytes */
+};
+
+struct probe_grant {
+	ht_err err;		/* HT_DENIED, HT_NOTFOUND, HT_UNSUPPORTED (tool is not
+				 * there), HT_TIMEOUT, HT_IO … */
+	int fd;			/* ≥ 0 when the privilege answers by a descriptor, else -1 */
+	bool raw;		/* the ICMP socket is SOCK_RAW: IPv4 header comes with replies */
+	const char *bytes;	/* borrowed until the callback returns, NUL-terminated */
+	size_t len;
+};
+
+struct probe_host {
+	uv_loop_t *loop;
+	int64_t deadline_ns;		/* ht_mono_ns(); the run is cancelled then */
+	const char *instance;		/* the probe's id in the configuration */
+	void (*emit)(const struct probe_host *host, const struct ht_reading *reading);
+	void (*done)(const struct probe_host *host);
+	/* Ask the monitor. The answer always comes later, from the loop, unless
+	 * release is called with the same `arg`. HT_FULL when too much is asked. */
+	ht_err (*ask)(const struct probe_host *host, enum probe_privilege what, const char *name,
+	    void (*answer)(void *arg, const struct probe_grant *grant), void *arg);
+	void (*forget)(const struct probe_host *host, void *arg);
+	/* A small durable memory of this probe instance, at most 1 KiB, committed to the
+	 * spool together with the readings emitted in the same run. recall yields the
+	 * bytes last committed (len 0 when there are none). */
+	const void *(*recall)(const struct probe_host *host, size_t *out_len);
+	ht_err (*remember)(const struct probe_host *host, const void *bytes, size_t len);
+	const struct probe_site *site;
+	void *owner;			/* the framework's */
+};
+
+/* What the office declared, shared by all probes: never send a packet outside it. */
+struct probe_site {
+	const struct ht_addr *subnets;	/* declared subnets */
+	size_t n_subnets;
+	const char *const *interfaces;	/* interfaces that may be captured on */
+	size_t n_interfaces;
+	int64_t packets_per_s;		/* budget of all scanning together */
+};
+
+struct probe_ops {
+	const char *name;		/* "icmp", "snmp.interfaces" */
+	const char *help;		/* one line */
+	const enum ht_metric *metrics;	/* what it may emit */
+	size_t n_metrics;
+	const struct ht_options *options;	/* its keys in the configuration; may be NULL */
+	size_t run_size;		/* bytes of a run, allocated zeroed by the framework */
+	bool continuous;		/* listens for the whole interval instead of ending early */
+	/* `run` is run_size bytes; `options` is the struct its table fills. */
+	ht_err (*start)(void *run, const void *options, const struct probe_host *host);
+	/* Ends the run; calls closed(arg) exactly once, from the loop or at once, when the
+	 * memory of `run` may be freed. Also called after `done`, to close what is left. */
+	void (*cancel)(void *run, void (*closed)(void *arg), void *arg);
+	/* Checks what a table cannot say (addresses, files). May be NULL. */
+	ht_err (*check)(const void *options, const struct ht_node *node, struct ht_fault *fault);
+};
+
+/* probes/registry.c: every probe there is. */
+extern const struct probe_ops *const probe_registry[];
+extern const size_t probe_registry_len;
+const struct probe_ops *probe_find(const char *name);	/* NULL when unknown */
+const char *probe_nearest(const char *name);		/* for "did you mean", or NULL */
+
+#endif
