@@ -36,8 +36,12 @@ enum probe_privilege {
 				 * by `arg`, for reading and ARP sending; no promiscuity */
 	PROBE_PACKET_FILTER,	/* `nft --json list ruleset` as bytes */
 	PROBE_PENDING_UPDATES,	/* `apt-get --simulate upgrade` with its own lists, as bytes */
-	PROBE_LISTENERS,	/* /proc/net tcp, tcp6, udp, udp6 with owners, as bytes */
+	PROBE_LISTENERS,	/* listening TCP and unconnected UDP sockets, as text: one line
+				 * "<tcp|tcp6|udp|udp6> <address> <port> <uid> <pid> <name>"
+				 * each, e.g. "tcp6 :: 22 0 812 sshd"; pid 0 and name "-" when
+				 * the owner cannot be seen; the name ends the line */
 };
+#define PROBE_PRIVILEGE_COUNT (PROBE_LISTENERS + 1)
 
 struct probe_grant {
 	ht_err err;		/* HT_DENIED, HT_NOTFOUND, HT_UNSUPPORTED (tool is not
