@@ -29,7 +29,7 @@ static bool prefix_parse(const char *text, uint8_t max, uint8_t *out)
 
 ht_err ht_addr_parse(const char *text, struct ht_addr *out)
 {
-	struct ht_addr a = { 0 };
+	struct ht_addr a = {0};
 	char host[INET6_ADDRSTRLEN];
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
@@ -65,7 +65,7 @@ void ht_addr_format(const struct ht_addr *a, char out[static HT_ADDR_TEXT])
 bool ht_addr_equal(const struct ht_addr *a, const struct ht_addr *b)
 {
 	return a->family == b->family && a->prefix == b->prefix &&
-	    memcmp(a->bytes, b->bytes, a->family == AF_INET ? 4 : 16) == 0;
+	       memcmp(a->bytes, b->bytes, a->family == AF_INET ? 4 : 16) == 0;
 }
 
 bool ht_addr_within(const struct ht_addr *net, const struct ht_addr *host)
@@ -84,16 +84,16 @@ bool ht_addr_within(const struct ht_addr *net, const struct ht_addr *host)
 uint32_t ht_addr_v4(const struct ht_addr *a)
 {
 	return (uint32_t)a->bytes[0] << 24 | (uint32_t)a->bytes[1] << 16 |
-	    (uint32_t)a->bytes[2] << 8 | a->bytes[3];
+	       (uint32_t)a->bytes[2] << 8 | a->bytes[3];
 }
 
 struct ht_addr ht_addr_from_v4(uint32_t host_order)
 {
 	return (struct ht_addr){
-		.family = AF_INET,
-		.prefix = 32,
-		.bytes = { (uint8_t)(host_order >> 24), (uint8_t)(host_order >> 16),
-		    (uint8_t)(host_order >> 8), (uint8_t)host_order },
+	    .family = AF_INET,
+	    .prefix = 32,
+	    .bytes = {(uint8_t)(host_order >> 24), (uint8_t)(host_order >> 16),
+		(uint8_t)(host_order >> 8), (uint8_t)host_order},
 	};
 }
 
@@ -116,18 +116,19 @@ uint32_t ht_addr_v4_host(const struct ht_addr *net, uint32_t i)
 	return base + i + (net->prefix >= 31 ? 0 : 1);
 }
 
-void ht_addr_sockaddr(const struct ht_addr *a, uint16_t port, struct sockaddr_storage *out,
-    socklen_t *out_len)
+void ht_addr_sockaddr(const struct ht_addr *a, uint16_t port,
+    struct sockaddr_storage *out, socklen_t *out_len)
 {
 	memset(out, 0, sizeof(*out));
 	if (a->family == AF_INET) {
-		struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+		struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
 
 		memcpy(&sin.sin_addr, a->bytes, 4);
 		memcpy(out, &sin, sizeof(sin));
 		*out_len = sizeof(sin);
 	} else {
-		struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+		struct sockaddr_in6 sin6 = {
+		    .sin6_family = AF_INET6, .sin6_port = htons(port)};
 
 		memcpy(&sin6.sin6_addr, a->bytes, 16);
 		memcpy(out, &sin6, sizeof(sin6));
@@ -172,8 +173,8 @@ ht_err ht_mac_parse(const char *text, struct ht_mac *out)
 
 void ht_mac_format(const struct ht_mac *m, char out[static HT_MAC_TEXT])
 {
-	snprintf(out, HT_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", m->b[0], m->b[1], m->b[2],
-	    m->b[3], m->b[4], m->b[5]);
+	snprintf(out, HT_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", m->b[0], m->b[1],
+	    m->b[2], m->b[3], m->b[4], m->b[5]);
 }
 
 bool ht_mac_is_group(const struct ht_mac *m)

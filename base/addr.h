@@ -10,17 +10,17 @@
 #include "base/err.h"
 
 struct ht_addr {
-	uint8_t family;		/* AF_INET or AF_INET6 */
-	uint8_t prefix;		/* 0..32 or 0..128; full length for a host */
-	uint8_t bytes[16];	/* network order; IPv4 uses the first four */
+	uint8_t family;    /* AF_INET or AF_INET6 */
+	uint8_t prefix;    /* 0..32 or 0..128; full length for a host */
+	uint8_t bytes[16]; /* network order; IPv4 uses the first four */
 };
 
 struct ht_mac {
 	uint8_t b[6];
 };
 
-#define HT_ADDR_TEXT 64		/* bytes that any address, prefix and NUL fit in */
-#define HT_MAC_TEXT  18		/* "aa:bb:cc:dd:ee:ff" and NUL */
+#define HT_ADDR_TEXT 64 /* bytes that any address, prefix and NUL fit in */
+#define HT_MAC_TEXT  18 /* "aa:bb:cc:dd:ee:ff" and NUL */
 
 /* "10.0.0.1", "10.0.0.0/24", "fe80::1". A prefix keeps its host bits. HT_MALFORMED. */
 HT_MUST_CHECK ht_err ht_addr_parse(const char *text, struct ht_addr *out);
@@ -41,11 +41,11 @@ uint32_t ht_addr_v4_hosts(const struct ht_addr *net);
 uint32_t ht_addr_v4_host(const struct ht_addr *net, uint32_t i);
 
 struct ht_addr ht_addr_from_v4(uint32_t host_order);
-uint32_t ht_addr_v4(const struct ht_addr *a);	/* host order; a->family is AF_INET */
+uint32_t ht_addr_v4(const struct ht_addr *a); /* host order; a->family is AF_INET */
 
 /* Fill a socket address; `out_len` gets its length. */
-void ht_addr_sockaddr(const struct ht_addr *a, uint16_t port, struct sockaddr_storage *out,
-    socklen_t *out_len);
+void ht_addr_sockaddr(const struct ht_addr *a, uint16_t port,
+    struct sockaddr_storage *out, socklen_t *out_len);
 
 /* "aa:bb:…", "aa-bb-…" or "aabb.ccdd.eeff", any case. HT_MALFORMED. */
 HT_MUST_CHECK ht_err ht_mac_parse(const char *text, struct ht_mac *out);

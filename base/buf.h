@@ -11,15 +11,16 @@
 #include "base/err.h"
 
 struct ht_buf {
-	uint8_t *data;		/* NULL until the first put */
-	size_t len, cap, max;	/* bytes */
+	uint8_t *data;        /* NULL until the first put */
+	size_t len, cap, max; /* bytes */
 	ht_err err;
 };
 
 /* `max` is the most bytes it may ever hold; nothing is allocated yet. */
 void ht_buf_init(struct ht_buf *b, size_t max);
-void ht_buf_fini(struct ht_buf *b);	/* accepts a zeroed one; the buffer is reusable after init */
-void ht_buf_reset(struct ht_buf *b);	/* empty, keeps the memory, clears the error */
+void ht_buf_fini(
+    struct ht_buf *b); /* accepts a zeroed one; the buffer is reusable after init */
+void ht_buf_reset(struct ht_buf *b); /* empty, keeps the memory, clears the error */
 
 void ht_buf_put(struct ht_buf *b, const void *bytes, size_t len);
 void ht_buf_puts(struct ht_buf *b, const char *text);

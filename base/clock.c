@@ -27,7 +27,7 @@ bool ht_clock_synchronised(void)
 {
 	static const int64_t year_2020_ms = INT64_C(1577836800000);
 	const char *forced = getenv("HATANG_CLOCK");
-	struct timex tx = { 0 };
+	struct timex tx = {0};
 
 	if (forced && strcmp(forced, "free") == 0)
 		return false;
@@ -134,7 +134,7 @@ static bool zone_minutes(const char **at, int *minutes)
 
 ht_err ht_rfc3339_parse(const char *text, int64_t *out_unix_ms)
 {
-	struct tm tm = { 0 }, check;
+	struct tm tm = {0}, check;
 	const char *at = text;
 	int year, month, ms = 0, zone = 0;
 
@@ -142,8 +142,9 @@ ht_err ht_rfc3339_parse(const char *text, int64_t *out_unix_ms)
 	    !lit(&at, '-') || !digits(&at, 2, &tm.tm_mday))
 		return HT_MALFORMED;
 	if (lit(&at, 'T') || lit(&at, 't') || lit(&at, ' ')) {
-		if (!digits(&at, 2, &tm.tm_hour) || !lit(&at, ':') || !digits(&at, 2, &tm.tm_min) ||
-		    !lit(&at, ':') || !digits(&at, 2, &tm.tm_sec))
+		if (!digits(&at, 2, &tm.tm_hour) || !lit(&at, ':') ||
+		    !digits(&at, 2, &tm.tm_min) || !lit(&at, ':') ||
+		    !digits(&at, 2, &tm.tm_sec))
 			return HT_MALFORMED;
 		if (lit(&at, '.') && !fraction_ms(&at, &ms))
 			return HT_MALFORMED;

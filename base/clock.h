@@ -10,11 +10,11 @@
 
 #include "base/err.h"
 
-#define HT_NS_PER_US INT64_C(1000)
-#define HT_NS_PER_MS INT64_C(1000000)
-#define HT_NS_PER_S  INT64_C(1000000000)
-#define HT_MS_PER_S  INT64_C(1000)
-#define HT_BOOT_ID_LEN 36	/* a UUID as text */
+#define HT_NS_PER_US   INT64_C(1000)
+#define HT_NS_PER_MS   INT64_C(1000000)
+#define HT_NS_PER_S    INT64_C(1000000000)
+#define HT_MS_PER_S    INT64_C(1000)
+#define HT_BOOT_ID_LEN 36 /* a UUID as text */
 
 /* Nanoseconds since boot. The same clock as /proc/uptime. */
 int64_t ht_mono_ns(void);

@@ -8,13 +8,13 @@
 
 enum { LINE_MAX_BYTES = 2048 };
 
-static const char *const level_names[] = { "error", "warn", "info", "debug" };
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static struct {
 	const char *program;
 	enum ht_log_level level;
 	bool json;
-} logger = { "hatang", HT_LOG_INFO, false };
+} logger = {"hatang", HT_LOG_INFO, false};
 
 void ht_log_init(const char *program, enum ht_log_level level, bool json)
 {
@@ -37,7 +37,8 @@ static size_t escape(char *out, size_t cap, const char *in, bool json)
 		unsigned char c = (unsigned char)*in;
 
 		if (c < 0x20 || c == 0x7f)
-			n += (size_t)snprintf(out + n, cap - n, json ? "\\u%04x" : "\\x%02x", c);
+			n += (size_t)snprintf(
+			    out + n, cap - n, json ? "\\u%04x" : "\\x%02x", c);
 		else if (json && (c == '"' || c == '\\'))
 			n += (size_t)snprintf(out + n, cap - n, "\\%c", c);
 		else
@@ -49,7 +50,8 @@ static size_t escape(char *out, size_t cap, const char *in, bool json)
 
 void ht_log(enum ht_log_level level, const char *event, const char *fmt, ...)
 {
-	char text[LINE_MAX_BYTES], safe[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 256], when[40];
+	char text[LINE_MAX_BYTES], safe[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 256],
+	    when[40];
 	struct timespec now;
 	struct tm tm;
 	va_list ap;

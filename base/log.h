@@ -18,15 +18,16 @@ bool ht_log_enabled(enum ht_log_level level);
 
 /* `event` is a stable word for searching ("spool.full"); fmt gives `key=value …`.
  * Thread safe; one write(2) a line. */
-void ht_log(enum ht_log_level level, const char *event, const char *fmt, ...) HT_PRINTF(3, 4);
+void ht_log(enum ht_log_level level, const char *event, const char *fmt, ...)
+    HT_PRINTF(3, 4);
 
 #define ht_log_error(event, ...) ht_log(HT_LOG_ERROR, event, __VA_ARGS__)
 #define ht_log_warn(event, ...)  ht_log(HT_LOG_WARN, event, __VA_ARGS__)
 #define ht_log_info(event, ...)  ht_log(HT_LOG_INFO, event, __VA_ARGS__)
-#define ht_log_debug(event, ...)                                                         \
-	do {                                                                             \
-		if (ht_log_enabled(HT_LOG_DEBUG))                                        \
-			ht_log(HT_LOG_DEBUG, event, __VA_ARGS__);                        \
+#define ht_log_debug(event, ...)                                  \
+	do {                                                      \
+		if (ht_log_enabled(HT_LOG_DEBUG))                 \
+			ht_log(HT_LOG_DEBUG, event, __VA_ARGS__); \
 	} while (0)
 
 #endif

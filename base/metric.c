@@ -4,10 +4,10 @@
 
 #include "base/err.h"
 
-#define NUM(unit_)	.unit = (unit_), .kind = HT_NUMBER
-#define CTR		.unit = "count", .kind = HT_COUNTER
-#define STR		.kind = HT_STRING
-#define YESNO		.kind = HT_BOOL
+#define NUM(unit_) .unit = (unit_), .kind = HT_NUMBER
+#define CTR        .unit = "count", .kind = HT_COUNTER
+#define STR        .kind = HT_STRING
+#define YESNO      .kind = HT_BOOL
 
 /* clang-format off */
 static const struct ht_metric_info table[HT_METRIC_COUNT] = {

@@ -11,6 +11,7 @@
 
 enum ht_kind { HT_NUMBER, HT_COUNTER, HT_STRING, HT_BOOL };
 
+/* clang-format off */
 enum ht_metric {
 	/* selftest/<instance>: proves that nothing is lost */
 	HT_M_SELFTEST_COUNT,
@@ -42,12 +43,13 @@ enum ht_metric {
 	HT_M_AGENT_PROBE_STATUS, HT_M_AGENT_PROBE_SKIPPED, HT_M_AGENT_MEMORY,
 	HT_METRIC_COUNT
 };
+/* clang-format on */
 
 struct ht_metric_info {
 	const char *family, *quantity;
-	const char *unit;	/* NULL for HT_STRING and HT_BOOL */
+	const char *unit; /* NULL for HT_STRING and HT_BOOL */
 	enum ht_kind kind;
-	const char *help;	/* one line, English */
+	const char *help; /* one line, English */
 };
 
 /* The row of a metric; `m` must be one of the enum. */

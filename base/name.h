@@ -10,8 +10,8 @@
 #include "base/metric.h"
 #include "base/reading.h"
 
-#define HT_ID_MAX   64				/* bytes of an agent or agency id */
-#define HT_NAME_MAX (HT_INSTANCE_MAX + 64)	/* bytes of family/instance/quantity */
+#define HT_ID_MAX   64                     /* bytes of an agent or agency id */
+#define HT_NAME_MAX (HT_INSTANCE_MAX + 64) /* bytes of family/instance/quantity */
 
 /* Parts of a name, borrowed from it. */
 struct ht_name {
@@ -27,7 +27,8 @@ bool ht_id_valid(const char *id, size_t max);
 void ht_id_from(const char *text, char *out, size_t cap);
 
 /* Write "<family>/<instance>/<quantity>" and a NUL; HT_TOOLARGE when `cap` is short. */
-HT_MUST_CHECK ht_err ht_name_format(enum ht_metric m, const char *instance, char *out, size_t cap);
+HT_MUST_CHECK ht_err ht_name_format(
+    enum ht_metric m, const char *instance, char *out, size_t cap);
 
 /* Split a name of `len` bytes. HT_MALFORMED when it has not three parts of allowed
  * letters. */

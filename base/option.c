@@ -17,42 +17,51 @@ struct unit {
 };
 
 static const struct unit duration_units[] = {
-	{ "ns", 1 },
-	{ "us", HT_NS_PER_US },
-	{ "ms", HT_NS_PER_MS },
-	{ "s", HT_NS_PER_S },
-	{ "m", 60 * HT_NS_PER_S },
-	{ "h", 3600 * HT_NS_PER_S },
-	{ "d", 86400 * HT_NS_PER_S },
-	{ 0 },
+    {"ns", 1},
+    {"us", HT_NS_PER_US},
+    {"ms", HT_NS_PER_MS},
+    {"s", HT_NS_PER_S},
+    {"m", 60 * HT_NS_PER_S},
+    {"h", 3600 * HT_NS_PER_S},
+    {"d", 86400 * HT_NS_PER_S},
+    {0},
 };
 static const struct unit byte_units[] = {
-	{ "", 1 }, { "K", 1 << 10 }, { "M", 1 << 20 }, { "G", 1 << 30 },
-	{ "T", INT64_C(1) << 40 }, { 0 },
+    {"", 1},
+    {"K", 1 << 10},
+    {"M", 1 << 20},
+    {"G", 1 << 30},
+    {"T", INT64_C(1) << 40},
+    {0},
 };
 static const struct unit rate_units[] = {
-	{ "", 1 }, { "k", 1000 }, { "M", 1000000 }, { "G", 1000000000 }, { 0 },
+    {"", 1},
+    {"k", 1000},
+    {"M", 1000000},
+    {"G", 1000000000},
+    {0},
 };
-static const struct unit plain_units[] = { { "", 1 }, { 0 } };
+static const struct unit plain_units[] = {{"", 1}, {0}};
 
 /* What a type is called, and what a value of it looks like. */
 static const struct {
 	const char *name, *example;
 	const struct unit *units;
 } types[] = {
-	[HT_OPT_BOOL] = { "yes/no", "yes or no", NULL },
-	[HT_OPT_INT] = { "integer", "a whole number such as 5, without leading zeros", plain_units },
-	[HT_OPT_NUMBER] = { "number", "a number such as 0.5", NULL },
-	[HT_OPT_DURATION] = { "duration", "a number with its unit, such as 200ms, 30s, 5m, 1h or 7d",
-	    duration_units },
-	[HT_OPT_BYTES] = { "bytes", "a size such as 512, 64K, 10M or 2G", byte_units },
-	[HT_OPT_RATE] = { "bit/s", "a rate in bit/s such as 64k, 10M or 1G", rate_units },
-	[HT_OPT_STRING] = { "text", "one text", NULL },
-	[HT_OPT_ENUM] = { "choice", "one of the words allowed", NULL },
-	[HT_OPT_STRINGS] = { "list of texts", "a list such as [a, b]", NULL },
-	[HT_OPT_SECTION] = { "section", "a section: keys below it, indented", NULL },
-	[HT_OPT_LIST] = { "list", "a list: items below it, each beginning with '- '", NULL },
-	[HT_OPT_NODE] = { "any", "a value", NULL },
+    [HT_OPT_BOOL] = {"yes/no", "yes or no", NULL},
+    [HT_OPT_INT] = {"integer", "a whole number such as 5, without leading zeros",
+	plain_units},
+    [HT_OPT_NUMBER] = {"number", "a number such as 0.5", NULL},
+    [HT_OPT_DURATION] = {"duration",
+	"a number with its unit, such as 200ms, 30s, 5m, 1h or 7d", duration_units},
+    [HT_OPT_BYTES] = {"bytes", "a size such as 512, 64K, 10M or 2G", byte_units},
+    [HT_OPT_RATE] = {"bit/s", "a rate in bit/s such as 64k, 10M or 1G", rate_units},
+    [HT_OPT_STRING] = {"text", "one text", NULL},
+    [HT_OPT_ENUM] = {"choice", "one of the words allowed", NULL},
+    [HT_OPT_STRINGS] = {"list of texts", "a list such as [a, b]", NULL},
+    [HT_OPT_SECTION] = {"section", "a section: keys below it, indented", NULL},
+    [HT_OPT_LIST] = {"list", "a list: items below it, each beginning with '- '", NULL},
+    [HT_OPT_NODE] = {"any", "a value", NULL},
 };
 
 /* Digits without leading zeros, an optional sign, a unit of the table. */
@@ -61,7 +70,8 @@ static ht_err scaled_parse(const char *text, const struct unit *units, int64_t *
 	const char *digits = text + (*text == '-');
 	char *end;
 
-	if (*digits < '0' || *digits > '9' || (digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9'))
+	if (*digits < '0' || *digits > '9' ||
+	    (digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9'))
 		return HT_MALFORMED;
 	errno = 0;
 	intmax_t v = strtoimax(text, &end, 10);
@@ -170,7 +180,7 @@ static void show(const struct ht_option *o, int64_t v, char *out, size_t cap)
 
 /* Where the sentence of a fault goes: a file's place, or a command line's key. */
 struct place {
-	const struct ht_node *node;	/* NULL for the command line */
+	const struct ht_node *node; /* NULL for the command line */
 	const struct ht_option *option;
 	struct ht_fault *fault;
 };
@@ -211,7 +221,8 @@ static ht_err set_scaled(const struct place *p, const char *text, void *at)
 	if (err == HT_RANGE)
 		return complain(p, "is too large a number: '%.60s'", text);
 	if (err)
-		return complain(p, "must be %s, not '%.60s'", types[p->option->type].example, text);
+		return complain(
+		    p, "must be %s, not '%.60s'", types[p->option->type].example, text);
 	err = check_range(p, v);
 	if (!err)
 		*(int64_t *)at = v;
@@ -225,16 +236,19 @@ static ht_err set_number(const struct place *p, const char *text, void *at)
 	double v = strtod(text, &end);
 
 	if (end == text || *end || !isfinite(v) || text[0] == '+' || strpbrk(text, "xX"))
-		return complain(p, "must be %s, not '%.60s'", types[HT_OPT_NUMBER].example, text);
+		return complain(
+		    p, "must be %s, not '%.60s'", types[HT_OPT_NUMBER].example, text);
 	if ((o->min || o->max) && (v < (double)o->min || v > (double)o->max))
-		return complain(p, "is %g, but must be between %" PRId64 " and %" PRId64, v, o->min, o->max);
+		return complain(p, "is %g, but must be between %" PRId64 " and %" PRId64,
+		    v, o->min, o->max);
 	*(double *)at = v;
 	return HT_OK;
 }
 
 static ht_err set_bool(const struct place *p, const char *text, void *at)
 {
-	static const char *const words[][2] = { { "no", "yes" }, { "false", "true" }, { "off", "on" } };
+	static const char *const words[][2] = {
+	    {"no", "yes"}, {"false", "true"}, {"off", "on"}};
 
 	for (size_t i = 0; i < HT_COUNT(words); i++) {
 		for (int v = 0; v < 2; v++) {
@@ -258,8 +272,8 @@ static ht_err set_enum(const struct place *p, const char *text, void *at)
 			return HT_OK;
 		}
 		if (n < sizeof(all))
-			n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", i ? ", " : "",
-			    p->option->names[i]);
+			n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s",
+			    i ? ", " : "", p->option->names[i]);
 	}
 	return complain(p, "must be one of %s, not '%.60s'", all, text);
 }
@@ -270,7 +284,8 @@ static ht_err set_string(const struct place *p, const char *text, void *at)
 	const struct ht_option *o = p->option;
 
 	if ((o->min || o->max) && (len < o->min || len > o->max))
-		return complain(p, "has %" PRId64 " bytes, but must have %" PRId64 " to %" PRId64, len,
+		return complain(p,
+		    "has %" PRId64 " bytes, but must have %" PRId64 " to %" PRId64, len,
 		    o->min, o->max);
 	char *copy = strdup(text);
 	if (!copy)
@@ -301,7 +316,7 @@ static void strings_fini(struct ht_strings *s)
 	for (size_t i = 0; i < s->n; i++)
 		free(s->at[i]);
 	free(s->at);
-	*s = (struct ht_strings){ 0 };
+	*s = (struct ht_strings){0};
 }
 
 static ht_err strings_append(struct ht_strings *s, const char *text)
@@ -326,8 +341,8 @@ static ht_err load_strings(const struct place *p, struct ht_strings *out)
 		return complain(p, "must be %s", types[HT_OPT_STRINGS].example);
 	for (size_t i = 0; !err && node->kind == HT_NODE_LIST && i < node->n; i++) {
 		if (node->items[i]->kind != HT_NODE_SCALAR)
-			return ht_node_fault(node->items[i], p->fault, "item of '%s' must be one text",
-			    p->option->key);
+			return ht_node_fault(node->items[i], p->fault,
+			    "item of '%s' must be one text", p->option->key);
 		err = strings_append(out, node->items[i]->text);
 	}
 	return err ? err : check_range(p, (int64_t)out->n);
@@ -377,12 +392,14 @@ static ht_err load_value(const struct place *p, void *at)
 static ht_err set_default(const struct ht_option *o, void *at, const struct ht_node *map,
     struct ht_fault *fault)
 {
-	struct place p = { NULL, o, fault };
+	struct place p = {NULL, o, fault};
 
 	if (o->required) {
 		if (map)
-			return ht_node_fault(map, fault, "'%s' is missing here (%s)", o->key, o->help);
-		return ht_fault_set(fault, HT_CONFIG, "'%s' is missing (%s)", o->key, o->help);
+			return ht_node_fault(
+			    map, fault, "'%s' is missing here (%s)", o->key, o->help);
+		return ht_fault_set(
+		    fault, HT_CONFIG, "'%s' is missing (%s)", o->key, o->help);
 	}
 	if (o->type == HT_OPT_SECTION)
 		return ht_options_load(o->sub, NULL, NULL, at, fault);
@@ -407,7 +424,8 @@ static ht_err check_keys(const struct ht_options *options, const struct ht_optio
 		if (near)
 			return ht_node_fault(map->keys[i], fault,
 			    "unknown key '%.60s'; did you mean '%s'?", key, near);
-		return ht_node_fault(map->keys[i], fault, "unknown key '%.60s'; remove it", key);
+		return ht_node_fault(
+		    map->keys[i], fault, "unknown key '%.60s'; remove it", key);
 	}
 	return HT_OK;
 }
@@ -421,13 +439,14 @@ ht_err ht_options_load(const struct ht_options *options, const struct ht_options
 	if (map && map->kind == HT_NODE_NULL)
 		map = NULL;
 	if (map && map->kind != HT_NODE_MAP)
-		return ht_node_fault(map, fault, "keys are expected here; write `key: value`");
+		return ht_node_fault(
+		    map, fault, "keys are expected here; write `key: value`");
 	if (map)
 		err = check_keys(options, also, map, fault);
 	for (size_t i = 0; !err && i < options->n; i++) {
 		const struct ht_option *o = &options->rows[i];
 		const struct ht_node *node = ht_node_get(map, o->key);
-		struct place p = { node, o, fault };
+		struct place p = {node, o, fault};
 		char *at = (char *)out + o->offset;
 
 		if (node && node->kind != HT_NODE_NULL)
@@ -458,7 +477,8 @@ void ht_options_fini(const struct ht_options *options, void *out)
 			struct ht_list *list = at;
 
 			for (size_t k = 0; k < list->n; k++)
-				ht_options_fini(o->sub, (char *)list->at + k * o->sub->size);
+				ht_options_fini(
+				    o->sub, (char *)list->at + k * o->sub->size);
 			free(list->at);
 			free(list->nodes);
 		}
@@ -470,20 +490,23 @@ ht_err ht_options_set(const struct ht_options *options, void *out, const char *k
     const char *text, struct ht_fault *fault)
 {
 	const struct ht_option *o = find(options, key);
-	struct place p = { NULL, o, fault };
+	struct place p = {NULL, o, fault};
 	const char *near;
 
 	if (!o) {
 		near = ht_options_nearest(options, key);
-		return ht_fault_set(fault, HT_CONFIG, near ? "unknown key '%s'; did you mean '%s'?"
-							   : "unknown key '%s'", key, near);
+		return ht_fault_set(fault, HT_CONFIG,
+		    near ? "unknown key '%s'; did you mean '%s'?" : "unknown key '%s'",
+		    key, near);
 	}
 	if (o->type == HT_OPT_STRINGS) {
 		strings_fini((struct ht_strings *)((char *)out + o->offset));
-		return strings_append((struct ht_strings *)((char *)out + o->offset), text);
+		return strings_append(
+		    (struct ht_strings *)((char *)out + o->offset), text);
 	}
 	if (o->type == HT_OPT_SECTION || o->type == HT_OPT_LIST || o->type == HT_OPT_NODE)
-		return ht_fault_set(fault, HT_CONFIG, "'%s' can be set in a file only", key);
+		return ht_fault_set(
+		    fault, HT_CONFIG, "'%s' can be set in a file only", key);
 	return set_text(&p, text, (char *)out + o->offset);
 }
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct ht_reader {
-	const uint8_t *at, *end;	/* borrowed */
+	const uint8_t *at, *end; /* borrowed */
 	bool bad;
 };
 
@@ -17,7 +17,7 @@ static inline struct ht_reader ht_reader_of(const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;
 
-	return (struct ht_reader){ .at = p, .end = p ? p + len : p };
+	return (struct ht_reader){.at = p, .end = p ? p + len : p};
 }
 
 static inline size_t ht_reader_left(const struct ht_reader *r)
@@ -29,7 +29,7 @@ static inline size_t ht_reader_left(const struct ht_reader *r)
 static inline const uint8_t *ht_reader_bytes(struct ht_reader *r, size_t n)
 {
 	if (r->bad || (size_t)(r->end - r->at) < n) {
-		r->bad = true;	/* stays bad: check once, at the end */
+		r->bad = true; /* stays bad: check once, at the end */
 		return NULL;
 	}
 	const uint8_t *p = r->at;
@@ -60,7 +60,9 @@ static inline uint32_t ht_reader_u32(struct ht_reader *r)
 {
 	const uint8_t *p = ht_reader_bytes(r, 4);
 
-	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+		       p[3]
+		 : 0;
 }
 
 /* A reader over the next n bytes; bad (and empty) when there are fewer. */
@@ -68,8 +70,8 @@ static inline struct ht_reader ht_reader_sub(struct ht_reader *r, size_t n)
 {
 	const uint8_t *p = ht_reader_bytes(r, n);
 
-	return p ? (struct ht_reader){ .at = p, .end = p + n }
-		 : (struct ht_reader){ .bad = true };
+	return p ? (struct ht_reader){.at = p, .end = p + n}
+		 : (struct ht_reader){.bad = true};
 }
 
 #endif

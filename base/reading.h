@@ -9,18 +9,18 @@
 
 #include "base/metric.h"
 
-#define HT_INSTANCE_MAX 96	/* bytes of an instance id */
-#define HT_STRING_MAX   8192	/* bytes of a string value */
+#define HT_INSTANCE_MAX 96   /* bytes of an instance id */
+#define HT_STRING_MAX   8192 /* bytes of a string value */
 
 struct ht_reading {
 	enum ht_metric metric;
-	const char *instance;	/* [A-Za-z0-9._:-]{1,96} */
-	int64_t at_ns;		/* ht_mono_ns() clock */
+	const char *instance; /* [A-Za-z0-9._:-]{1,96} */
+	int64_t at_ns;        /* ht_mono_ns() clock */
 	union {
-		double number;		/* HT_NUMBER; finite */
-		uint64_t counter;	/* HT_COUNTER */
-		const char *string;	/* HT_STRING; UTF-8, at most HT_STRING_MAX bytes */
-		bool boolean;		/* HT_BOOL */
+		double number;      /* HT_NUMBER; finite */
+		uint64_t counter;   /* HT_COUNTER */
+		const char *string; /* HT_STRING; UTF-8, at most HT_STRING_MAX bytes */
+		bool boolean;       /* HT_BOOL */
 	};
 };
 

@@ -9,8 +9,8 @@
 #define HT_TO(state) (UINT32_C(1) << (state))
 
 struct ht_state {
-	const char *name;	/* for logs and JSON */
-	uint32_t next;		/* HT_TO() of every permitted successor */
+	const char *name; /* for logs and JSON */
+	uint32_t next;    /* HT_TO() of every permitted successor */
 };
 
 #endif

@@ -37,10 +37,12 @@ static ht_err fault_at(const char *file, int line, int column, struct ht_fault *
 	char what[400];
 
 	vsnprintf(what, sizeof(what), fmt, ap);
-	return ht_fault_set(fault, HT_CONFIG, "%.90s:%d:%d: %s", file, line, column, what);
+	return ht_fault_set(
+	    fault, HT_CONFIG, "%.90s:%d:%d: %s", file, line, column, what);
 }
 
-ht_err ht_node_fault(const struct ht_node *node, struct ht_fault *fault, const char *fmt, ...)
+ht_err ht_node_fault(
+    const struct ht_node *node, struct ht_fault *fault, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -72,7 +74,8 @@ static ht_err next_event(struct builder *b, yaml_event_t *ev)
 	yaml_mark_t mark = b->parser.problem_mark;
 	if (b->parser.error == YAML_READER_ERROR)
 		mark = b->parser.mark;
-	return mark_fault(b, &mark, "not valid YAML: %s; check indentation, quotes and tabs",
+	return mark_fault(b, &mark,
+	    "not valid YAML: %s; check indentation, quotes and tabs",
 	    b->parser.problem ? b->parser.problem : "unknown problem");
 }
 
@@ -99,7 +102,8 @@ static ht_err append(struct ht_node *node, struct ht_node *key, struct ht_node *
 	return HT_OK;
 }
 
-static struct ht_node *node_new(struct builder *b, enum ht_node_kind kind, const yaml_event_t *ev)
+static struct ht_node *node_new(
+    struct builder *b, enum ht_node_kind kind, const yaml_event_t *ev)
 {
 	struct ht_node *node = calloc(1, sizeof(*node));
 
@@ -117,7 +121,7 @@ static bool is_null(const yaml_event_t *ev)
 	const char *text = (const char *)ev->data.scalar.value;
 
 	return ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-	    (!*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0);
+	       (!*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0);
 }
 
 static ht_err scalar(struct builder *b, const yaml_event_t *ev, struct ht_node **out)
@@ -126,8 +130,10 @@ static ht_err scalar(struct builder *b, const yaml_event_t *ev, struct ht_node *
 		return mark_fault(b, &ev->start_mark,
 		    "anchors and tags are not allowed; write the value out");
 	if (memchr(ev->data.scalar.value, '\0', ev->data.scalar.length))
-		return mark_fault(b, &ev->start_mark, "a NUL byte is not allowed in text");
-	struct ht_node *node = node_new(b, is_null(ev) ? HT_NODE_NULL : HT_NODE_SCALAR, ev);
+		return mark_fault(
+		    b, &ev->start_mark, "a NUL byte is not allowed in text");
+	struct ht_node *node =
+	    node_new(b, is_null(ev) ? HT_NODE_NULL : HT_NODE_SCALAR, ev);
 	if (node)
 		node->text = strdup((const char *)ev->data.scalar.value);
 	if (!node || !node->text) {
@@ -160,12 +166,13 @@ static ht_err check_key(struct builder *b, const struct ht_node *map, struct ht_
 	if (key->kind == HT_NODE_NULL && key->text)
 		key->kind = HT_NODE_SCALAR;
 	if (key->kind != HT_NODE_SCALAR)
-		return ht_node_fault(key, b->fault, "a key must be a word; write `key: value`");
+		return ht_node_fault(
+		    key, b->fault, "a key must be a word; write `key: value`");
 	for (size_t i = 0; i < map->n; i++) {
 		if (strcmp(map->keys[i]->text, key->text) == 0)
 			return ht_node_fault(key, b->fault,
-			    "key '%.80s' is here twice (first on line %d); keep one", key->text,
-			    map->keys[i]->line);
+			    "key '%.80s' is here twice (first on line %d); keep one",
+			    key->text, map->keys[i]->line);
 	}
 	return HT_OK;
 }
@@ -203,9 +210,11 @@ static ht_err build(struct builder *b, yaml_event_t *ev, int depth, struct ht_no
 	ht_err err;
 
 	if (depth > DEPTH_MAX)
-		return mark_fault(b, &ev->start_mark, "nested deeper than %d levels", DEPTH_MAX);
+		return mark_fault(
+		    b, &ev->start_mark, "nested deeper than %d levels", DEPTH_MAX);
 	if (++b->nodes > NODES_MAX)
-		return mark_fault(b, &ev->start_mark, "more than %d values in one file", NODES_MAX);
+		return mark_fault(
+		    b, &ev->start_mark, "more than %d values in one file", NODES_MAX);
 	switch (ev->type) {
 	case YAML_SCALAR_EVENT:
 		return scalar(b, ev, out);
@@ -250,7 +259,8 @@ static ht_err document(struct builder *b, struct ht_node **out)
 		case YAML_DOCUMENT_START_EVENT:
 			if (root)
 				err = mark_fault(b, &ev.start_mark,
-				    "a second document begins here; use one file for each");
+				    "a second document begins here; use one file for "
+				    "each");
 			break;
 		default:
 			err = build(b, &ev, 1, &root);
@@ -272,8 +282,8 @@ static ht_err document(struct builder *b, struct ht_node **out)
 ht_err ht_yaml_parse(const char *file, const void *bytes, size_t len, struct ht_yaml *out,
     struct ht_fault *fault)
 {
-	struct builder b = { .fault = fault };
-	struct ht_yaml y = { .file = strdup(file) };
+	struct builder b = {.fault = fault};
+	struct ht_yaml y = {.file = strdup(file)};
 	ht_err err;
 
 	if (!y.file)
@@ -281,7 +291,8 @@ ht_err ht_yaml_parse(const char *file, const void *bytes, size_t len, struct ht_
 	b.file = y.file;
 	if (len > FILE_MAX) {
 		free(y.file);
-		return ht_fault_set(fault, HT_CONFIG, "%s: larger than %d MiB", file, FILE_MAX >> 20);
+		return ht_fault_set(
+		    fault, HT_CONFIG, "%s: larger than %d MiB", file, FILE_MAX >> 20);
 	}
 	if (!yaml_parser_initialize(&b.parser)) {
 		free(y.file);
@@ -306,8 +317,8 @@ ht_err ht_yaml_load(const char *file, struct ht_yaml *out, struct ht_fault *faul
 	if (!f) {
 		int saved = errno;
 
-		return ht_fault_set(fault, ht_err_errno(saved), "%s: cannot open: %s", file,
-		    strerror(saved));
+		return ht_fault_set(fault, ht_err_errno(saved), "%s: cannot open: %s",
+		    file, strerror(saved));
 	}
 	bytes = malloc(FILE_MAX + 1);
 	if (!bytes) {
@@ -315,7 +326,8 @@ ht_err ht_yaml_load(const char *file, struct ht_yaml *out, struct ht_fault *faul
 	} else {
 		size_t len = fread(bytes, 1, FILE_MAX + 1, f);
 
-		err = ferror(f) ? ht_fault_set(fault, HT_IO, "%s: cannot read: %s", file, strerror(errno))
+		err = ferror(f) ? ht_fault_set(fault, HT_IO, "%s: cannot read: %s", file,
+				      strerror(errno))
 				: ht_yaml_parse(file, bytes, len, out, fault);
 	}
 	free(bytes);
@@ -327,7 +339,7 @@ void ht_yaml_fini(struct ht_yaml *y)
 {
 	node_free(y->root);
 	free(y->file);
-	*y = (struct ht_yaml){ 0 };
+	*y = (struct ht_yaml){0};
 }
 
 static size_t find(const struct ht_node *map, const char *key)
