@@ -1,0 +1,67 @@
+/* The spool's schema and every SQL statement of the agent: texts in one table, indexed
+ * by enum, prepared once a connection. The connection belongs to one thread (the
+ * worker's); `queue show` opens one of its own. Nothing else in agent/ writes SQL. */
+#ifndef HT_AGENT_SQL_H
+#define HT_AGENT_SQL_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum sql_stmt {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_STATE_PUT,
+	SQL_STATE_GET,
+	SQL_STATE_SET,
+	SQL_PACK_PUT,
+	SQL_PACK_SUM,
+	SQL_PACK_OLDEST,
+	SQL_PACK_DROP,
+	SQL_PACK_FETCH,
+	SQL_PACK_ACK,
+	SQL_GAP_EXTEND,
+	SQL_GAP_PUT,
+	SQL_GAP_CARRY,
+	SQL_GAP_UNCARRY,
+	SQL_GAP_FORGET,
+	SQL_GAP_WAITING,
+	SQL_GAP_COUNT,
+	SQL_MEMORY_PUT,
+	SQL_MEMORY_ALL,
+	SQL_STMT_COUNT
+};
+
+struct sql {
+	sqlite3 *db;
+	sqlite3_stmt *stmt[SQL_STMT_COUNT];
+};
+
+/* Open (and create, unless `read_only`) the file, set the pragmas, bring the schema up
+ * to date, prepare. HT_CORRUPT, HT_FULL, HT_IO, HT_NOMEM, HT_UNSUPPORTED (made by a
+ * newer program). On failure `s` is closed. */
+HT_MUST_CHECK ht_err sql_open(
+    struct sql *s, const char *path, bool read_only, struct ht_fault *fault);
+void sql_close(struct sql *s); /* accepts a zeroed or half-open one */
+
+/* Set a pragma that has no statement of its own, from constants only. */
+HT_MUST_CHECK ht_err sql_pragma(struct sql *s, const char *text);
+
+/* The statement, reset and unbound. */
+sqlite3_stmt *sql_get(struct sql *s, enum sql_stmt which);
+
+/* Step a statement that yields no rows to its end, and reset it. */
+HT_MUST_CHECK ht_err sql_run(sqlite3_stmt *stmt);
+
+/* One step: HT_OK with *out_row telling whether there is a row. At the end and on
+ * error the statement is reset. */
+HT_MUST_CHECK ht_err sql_step(sqlite3_stmt *stmt, bool *out_row);
+
+/* Map a result code of SQLite. */
+ht_err sql_err(int code);
+
+#endif
