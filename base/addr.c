@@ -29,7 +29,7 @@ static bool prefix_parse(const char *text, uint8_t max, uint8_t *out)
 
 ht_err ht_addr_parse(const char *text, struct ht_addr *out)
 {
-	struct ht_addr a = {0};
+	struct ht_addr a = { 0 };
 	char host[INET6_ADDRSTRLEN];
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
@@ -90,10 +90,10 @@ uint32_t ht_addr_v4(const struct ht_addr *a)
 struct ht_addr ht_addr_from_v4(uint32_t host_order)
 {
 	return (struct ht_addr){
-	    .family = AF_INET,
-	    .prefix = 32,
-	    .bytes = {(uint8_t)(host_order >> 24), (uint8_t)(host_order >> 16),
-		(uint8_t)(host_order >> 8), (uint8_t)host_order},
+		.family = AF_INET,
+		.prefix = 32,
+		.bytes = { (uint8_t)(host_order >> 24), (uint8_t)(host_order >> 16),
+		    (uint8_t)(host_order >> 8), (uint8_t)host_order },
 	};
 }
 
@@ -121,14 +121,15 @@ void ht_addr_sockaddr(const struct ht_addr *a, uint16_t port,
 {
 	memset(out, 0, sizeof(*out));
 	if (a->family == AF_INET) {
-		struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
+		struct sockaddr_in sin = { .sin_family = AF_INET,
+			.sin_port = htons(port) };
 
 		memcpy(&sin.sin_addr, a->bytes, 4);
 		memcpy(out, &sin, sizeof(sin));
 		*out_len = sizeof(sin);
 	} else {
-		struct sockaddr_in6 sin6 = {
-		    .sin6_family = AF_INET6, .sin6_port = htons(port)};
+		struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
+			.sin6_port = htons(port) };
 
 		memcpy(&sin6.sin6_addr, a->bytes, 16);
 		memcpy(out, &sin6, sizeof(sin6));

@@ -6,13 +6,13 @@
 
 void ht_buf_init(struct ht_buf *b, size_t max)
 {
-	*b = (struct ht_buf){.max = max};
+	*b = (struct ht_buf){ .max = max };
 }
 
 void ht_buf_fini(struct ht_buf *b)
 {
 	free(b->data);
-	*b = (struct ht_buf){.max = b->max};
+	*b = (struct ht_buf){ .max = b->max };
 }
 
 void ht_buf_reset(struct ht_buf *b)
@@ -92,6 +92,6 @@ char *ht_buf_steal(struct ht_buf *b)
 		return NULL;
 	char *out = (char *)b->data;
 	out[b->len] = '\0';
-	*b = (struct ht_buf){.max = b->max};
+	*b = (struct ht_buf){ .max = b->max };
 	return out;
 }

@@ -27,7 +27,7 @@ bool ht_clock_synchronised(void)
 {
 	static const int64_t year_2020_ms = INT64_C(1577836800000);
 	const char *forced = getenv("HATANG_CLOCK");
-	struct timex tx = {0};
+	struct timex tx = { 0 };
 
 	if (forced && strcmp(forced, "free") == 0)
 		return false;
@@ -134,7 +134,7 @@ static bool zone_minutes(const char **at, int *minutes)
 
 ht_err ht_rfc3339_parse(const char *text, int64_t *out_unix_ms)
 {
-	struct tm tm = {0}, check;
+	struct tm tm = { 0 }, check;
 	const char *at = text;
 	int year, month, ms = 0, zone = 0;
 

@@ -8,13 +8,13 @@
 
 enum { LINE_MAX_BYTES = 2048 };
 
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
 static struct {
 	const char *program;
 	enum ht_log_level level;
 	bool json;
-} logger = {"hatang", HT_LOG_INFO, false};
+} logger = { "hatang", HT_LOG_INFO, false };
 
 void ht_log_init(const char *program, enum ht_log_level level, bool json)
 {

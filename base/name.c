@@ -60,12 +60,12 @@ ht_err ht_name_parse(const char *text, size_t len, struct ht_name *out)
 	if (!b)
 		return HT_MALFORMED;
 	struct ht_name n = {
-	    .family = text,
-	    .family_len = (size_t)(a - text),
-	    .instance = a + 1,
-	    .instance_len = (size_t)(b - a - 1),
-	    .quantity = b + 1,
-	    .quantity_len = (size_t)(end - b - 1),
+		.family = text,
+		.family_len = (size_t)(a - text),
+		.instance = a + 1,
+		.instance_len = (size_t)(b - a - 1),
+		.quantity = b + 1,
+		.quantity_len = (size_t)(end - b - 1),
 	};
 	if (!part_valid(n.family, n.family_len, 32) ||
 	    !part_valid(n.instance, n.instance_len, HT_INSTANCE_MAX) ||

@@ -17,51 +17,52 @@ struct unit {
 };
 
 static const struct unit duration_units[] = {
-    {"ns", 1},
-    {"us", HT_NS_PER_US},
-    {"ms", HT_NS_PER_MS},
-    {"s", HT_NS_PER_S},
-    {"m", 60 * HT_NS_PER_S},
-    {"h", 3600 * HT_NS_PER_S},
-    {"d", 86400 * HT_NS_PER_S},
-    {0},
+	{ "ns", 1 },
+	{ "us", HT_NS_PER_US },
+	{ "ms", HT_NS_PER_MS },
+	{ "s", HT_NS_PER_S },
+	{ "m", 60 * HT_NS_PER_S },
+	{ "h", 3600 * HT_NS_PER_S },
+	{ "d", 86400 * HT_NS_PER_S },
+	{ 0 },
 };
 static const struct unit byte_units[] = {
-    {"", 1},
-    {"K", 1 << 10},
-    {"M", 1 << 20},
-    {"G", 1 << 30},
-    {"T", INT64_C(1) << 40},
-    {0},
+	{ "", 1 },
+	{ "K", 1 << 10 },
+	{ "M", 1 << 20 },
+	{ "G", 1 << 30 },
+	{ "T", INT64_C(1) << 40 },
+	{ 0 },
 };
 static const struct unit rate_units[] = {
-    {"", 1},
-    {"k", 1000},
-    {"M", 1000000},
-    {"G", 1000000000},
-    {0},
+	{ "", 1 },
+	{ "k", 1000 },
+	{ "M", 1000000 },
+	{ "G", 1000000000 },
+	{ 0 },
 };
-static const struct unit plain_units[] = {{"", 1}, {0}};
+static const struct unit plain_units[] = { { "", 1 }, { 0 } };
 
 /* What a type is called, and what a value of it looks like. */
 static const struct {
 	const char *name, *example;
 	const struct unit *units;
 } types[] = {
-    [HT_OPT_BOOL] = {"yes/no", "yes or no", NULL},
-    [HT_OPT_INT] = {"integer", "a whole number such as 5, without leading zeros",
-	plain_units},
-    [HT_OPT_NUMBER] = {"number", "a number such as 0.5", NULL},
-    [HT_OPT_DURATION] = {"duration",
-	"a number with its unit, such as 200ms, 30s, 5m, 1h or 7d", duration_units},
-    [HT_OPT_BYTES] = {"bytes", "a size such as 512, 64K, 10M or 2G", byte_units},
-    [HT_OPT_RATE] = {"bit/s", "a rate in bit/s such as 64k, 10M or 1G", rate_units},
-    [HT_OPT_STRING] = {"text", "one text", NULL},
-    [HT_OPT_ENUM] = {"choice", "one of the words allowed", NULL},
-    [HT_OPT_STRINGS] = {"list of texts", "a list such as [a, b]", NULL},
-    [HT_OPT_SECTION] = {"section", "a section: keys below it, indented", NULL},
-    [HT_OPT_LIST] = {"list", "a list: items below it, each beginning with '- '", NULL},
-    [HT_OPT_NODE] = {"any", "a value", NULL},
+	[HT_OPT_BOOL] = { "yes/no", "yes or no", NULL },
+	[HT_OPT_INT] = { "integer", "a whole number such as 5, without leading zeros",
+	    plain_units },
+	[HT_OPT_NUMBER] = { "number", "a number such as 0.5", NULL },
+	[HT_OPT_DURATION] = { "duration",
+	    "a number with its unit, such as 200ms, 30s, 5m, 1h or 7d", duration_units },
+	[HT_OPT_BYTES] = { "bytes", "a size such as 512, 64K, 10M or 2G", byte_units },
+	[HT_OPT_RATE] = { "bit/s", "a rate in bit/s such as 64k, 10M or 1G", rate_units },
+	[HT_OPT_STRING] = { "text", "one text", NULL },
+	[HT_OPT_ENUM] = { "choice", "one of the words allowed", NULL },
+	[HT_OPT_STRINGS] = { "list of texts", "a list such as [a, b]", NULL },
+	[HT_OPT_SECTION] = { "section", "a section: keys below it, indented", NULL },
+	[HT_OPT_LIST] = { "list", "a list: items below it, each beginning with '- '",
+	    NULL },
+	[HT_OPT_NODE] = { "any", "a value", NULL },
 };
 
 /* Digits without leading zeros, an optional sign, a unit of the table. */
@@ -247,8 +248,8 @@ static ht_err set_number(const struct place *p, const char *text, void *at)
 
 static ht_err set_bool(const struct place *p, const char *text, void *at)
 {
-	static const char *const words[][2] = {
-	    {"no", "yes"}, {"false", "true"}, {"off", "on"}};
+	static const char *const words[][2] = { { "no", "yes" }, { "false", "true" },
+		{ "off", "on" } };
 
 	for (size_t i = 0; i < HT_COUNT(words); i++) {
 		for (int v = 0; v < 2; v++) {
@@ -316,7 +317,7 @@ static void strings_fini(struct ht_strings *s)
 	for (size_t i = 0; i < s->n; i++)
 		free(s->at[i]);
 	free(s->at);
-	*s = (struct ht_strings){0};
+	*s = (struct ht_strings){ 0 };
 }
 
 static ht_err strings_append(struct ht_strings *s, const char *text)
@@ -392,7 +393,7 @@ static ht_err load_value(const struct place *p, void *at)
 static ht_err set_default(const struct ht_option *o, void *at, const struct ht_node *map,
     struct ht_fault *fault)
 {
-	struct place p = {NULL, o, fault};
+	struct place p = { NULL, o, fault };
 
 	if (o->required) {
 		if (map)
@@ -446,7 +447,7 @@ ht_err ht_options_load(const struct ht_options *options, const struct ht_options
 	for (size_t i = 0; !err && i < options->n; i++) {
 		const struct ht_option *o = &options->rows[i];
 		const struct ht_node *node = ht_node_get(map, o->key);
-		struct place p = {node, o, fault};
+		struct place p = { node, o, fault };
 		char *at = (char *)out + o->offset;
 
 		if (node && node->kind != HT_NODE_NULL)
@@ -490,7 +491,7 @@ ht_err ht_options_set(const struct ht_options *options, void *out, const char *k
     const char *text, struct ht_fault *fault)
 {
 	const struct ht_option *o = find(options, key);
-	struct place p = {NULL, o, fault};
+	struct place p = { NULL, o, fault };
 	const char *near;
 
 	if (!o) {

@@ -17,7 +17,7 @@ static inline struct ht_reader ht_reader_of(const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;
 
-	return (struct ht_reader){.at = p, .end = p ? p + len : p};
+	return (struct ht_reader){ .at = p, .end = p ? p + len : p };
 }
 
 static inline size_t ht_reader_left(const struct ht_reader *r)
@@ -70,8 +70,8 @@ static inline struct ht_reader ht_reader_sub(struct ht_reader *r, size_t n)
 {
 	const uint8_t *p = ht_reader_bytes(r, n);
 
-	return p ? (struct ht_reader){.at = p, .end = p + n}
-		 : (struct ht_reader){.bad = true};
+	return p ? (struct ht_reader){ .at = p, .end = p + n }
+		 : (struct ht_reader){ .bad = true };
 }
 
 #endif

@@ -282,8 +282,8 @@ static ht_err document(struct builder *b, struct ht_node **out)
 ht_err ht_yaml_parse(const char *file, const void *bytes, size_t len, struct ht_yaml *out,
     struct ht_fault *fault)
 {
-	struct builder b = {.fault = fault};
-	struct ht_yaml y = {.file = strdup(file)};
+	struct builder b = { .fault = fault };
+	struct ht_yaml y = { .file = strdup(file) };
 	ht_err err;
 
 	if (!y.file)
@@ -339,7 +339,7 @@ void ht_yaml_fini(struct ht_yaml *y)
 {
 	node_free(y->root);
 	free(y->file);
-	*y = (struct ht_yaml){0};
+	*y = (struct ht_yaml){ 0 };
 }
 
 static size_t find(const struct ht_node *map, const char *key)

@@ -82,9 +82,9 @@ static struct json_object *topology_json(const struct topology *t)
 
 int main(int argc, char **argv)
 {
-	struct ht_yaml yaml = {0};
-	struct topology topology = {0};
-	struct ht_fault fault = {0};
+	struct ht_yaml yaml = { 0 };
+	struct topology topology = { 0 };
+	struct ht_fault fault = { 0 };
 
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		puts("lab-topology FILE: check a lab topology and print it as JSON. Its "
