@@ -64,7 +64,7 @@ class Lab:
             site = net.Site(n, row, self.sites)
             self.sites[site.id] = self.links[row["link"]["id"]] = site
             site.build_link()
-            self.did("link", link=row["link"]["id"], agency=site.id, down_bps=row["link"]["down_bps"],
+            self.did("link", link=row["link"]["id"], agency=site.id, kind=row["link"]["kind"], down_bps=row["link"]["down_bps"],
                      up_bps=row["link"]["up_bps"])
             machines = hosts.make(site, self.topology["name"])
             agent_mac = "3c:52:82:%02x:%02x:01" % (n // 256, n % 256) if row["agent"] else None
