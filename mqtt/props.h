@@ -9,6 +9,7 @@
 #ifndef HT_MQTT_PROPS_H
 #define HT_MQTT_PROPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
