@@ -28,9 +28,9 @@ struct ca {
 static const struct {
 	const char *key_usage, *extended;
 } profiles[] = {
-    [CA_AGENT] = {"critical,digitalSignature", "clientAuth"},
-    [CA_CLIENT] = {"critical,digitalSignature", "clientAuth"},
-    [CA_SERVER] = {"critical,digitalSignature", "serverAuth"},
+	[CA_AGENT] = { "critical,digitalSignature", "clientAuth" },
+	[CA_CLIENT] = { "critical,digitalSignature", "clientAuth" },
+	[CA_SERVER] = { "critical,digitalSignature", "serverAuth" },
 };
 
 /* OpenSSL's own words, for the fault; its queue is left empty. */
@@ -79,7 +79,7 @@ static char *cert_pem(X509 *cert)
 
 static void serial_hex(const X509 *cert, char out[static CA_SERIAL_HEX + 1])
 {
-	unsigned char bytes[SERIAL_BYTES] = {0};
+	unsigned char bytes[SERIAL_BYTES] = { 0 };
 	BIGNUM *bn = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
 
 	if (bn && BN_num_bytes(bn) <= SERIAL_BYTES)
@@ -432,7 +432,7 @@ ht_err ca_sign(const struct ca *ca, const char *csr, size_t len, const char *age
 void ca_cert_fini(struct ca_cert *cert)
 {
 	free(cert->pem);
-	*cert = (struct ca_cert){0};
+	*cert = (struct ca_cert){ 0 };
 }
 
 /* ── the server's own parts ───────────────────────────────────────────────────────── */

@@ -4,7 +4,7 @@
 
 enum { ROW_TEXT_MAX = 65536 };
 
-static const char separators[] = {',', ';', '\t'};
+static const char separators[] = { ',', ';', '\t' };
 
 static bool is_break(uint8_t b)
 {
@@ -32,7 +32,7 @@ static void skip_line(struct csv *c)
 /* The separator that stands most often in the first line, outside quotes. */
 static char find_separator(const struct csv *c)
 {
-	size_t count[sizeof(separators)] = {0}, best = 0;
+	size_t count[sizeof(separators)] = { 0 }, best = 0;
 	bool quoted = false;
 
 	for (const uint8_t *p = c->at; p < c->end && (quoted || !is_break(*p)); p++) {
@@ -61,10 +61,10 @@ static bool take_separator_line(struct csv *c)
 
 ht_err csv_init(struct csv *c, const void *bytes, size_t len, struct ht_fault *fault)
 {
-	static const uint8_t bom[] = {0xef, 0xbb, 0xbf};
+	static const uint8_t bom[] = { 0xef, 0xbb, 0xbf };
 	const uint8_t *p = bytes;
 
-	*c = (struct csv){.at = p, .end = p ? p + len : p, .line = 1};
+	*c = (struct csv){ .at = p, .end = p ? p + len : p, .line = 1 };
 	ht_buf_init(&c->text, ROW_TEXT_MAX);
 	if (len > CSV_BYTES_MAX)
 		return ht_fault_set(fault, HT_TOOLARGE,
@@ -97,8 +97,8 @@ static size_t utf8_len(const uint8_t *p, size_t left)
 	static const struct {
 		uint8_t mask, lead;
 		uint32_t least;
-	} forms[] = {
-	    {0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	} forms[] = { { 0x80, 0, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 },
+		{ 0xf8, 0xf0, 0x10000 } };
 
 	for (size_t n = 0; n < HT_COUNT(forms) && n < left; n++) {
 		if ((p[0] & forms[n].mask) != forms[n].lead)
@@ -236,7 +236,7 @@ ht_err csv_next(struct csv *c, struct csv_row *out, struct ht_fault *fault)
 		    wrong ? wrong : "the row is too long: is a quote missing?");
 	}
 	skip_break(c);
-	*out = (struct csv_row){.line = line, .n = n};
+	*out = (struct csv_row){ .line = line, .n = n };
 	for (size_t i = 0; i < n; i++)
 		out->cells[i] = (const char *)c->text.data + at[i];
 	return HT_OK;

@@ -9,13 +9,14 @@ static const struct {
 	uint32_t first;
 	const char *letters;
 } ranges[] = {
-    {0xc0, "aaaaaa?ceeeeiiii?nooooo??uuuuy??aaaaaa?ceeeeiiii?nooooo??uuuuy?y"},
-    {0x100, "aaaaaaccccccccddddeeeeeeeeeegggggggghh??iiiiiiiii???jjkk?llllll????nnnnnn???"
+	{ 0xc0, "aaaaaa?ceeeeiiii?nooooo??uuuuy??aaaaaa?ceeeeiiii?nooooo??uuuuy?y" },
+	{ 0x100,
+	    "aaaaaaccccccccddddeeeeeeeeeegggggggghh??iiiiiiiii???jjkk?llllll????nnnnnn???"
 	    "oooooo??"
-	    "rrrrrrsssssssstttt??uuuuuuuuuuuuwwyyyzzzzzz"},
-    {0x1a0, "oo?????????????uu"},
-    {0x1ea0, "aaaaaaaaaaaaaaaaaaaaaaaaeeeeeeeeeeeeeeeeiiiioooooooooooooooooooooooo"
-	     "uuuuuuuuuuuuuuyyyyyyyy"},
+	    "rrrrrrsssssssstttt??uuuuuuuuuuuuwwyyyzzzzzz" },
+	{ 0x1a0, "oo?????????????uu" },
+	{ 0x1ea0, "aaaaaaaaaaaaaaaaaaaaaaaaeeeeeeeeeeeeeeeeiiiioooooooooooooooooooooooo"
+		  "uuuuuuuuuuuuuuyyyyyyyy" },
 };
 
 /* The next code point of valid UTF-8; a bad byte stands for itself. */
