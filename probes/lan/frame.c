@@ -10,7 +10,7 @@ enum {
 	ETHER_ARP = 0x0806,
 	ETHER_VLAN = 0x8100,
 	ETHER_QINQ = 0x88a8,
-	ETHER_QINQ_OLD = 0x9100,	/* before 802.1ad, still spoken */
+	ETHER_QINQ_OLD = 0x9100, /* before 802.1ad, still spoken */
 	HTYPE_ETHER = 1,
 	IPPROTO_NUMBER_UDP = 17,
 	PORT_DHCP_SERVER = 67,
@@ -54,8 +54,8 @@ static bool station(const struct ht_mac *m)
 	return !ht_mac_is_zero(m) && !ht_mac_is_group(m);
 }
 
-ht_err frame_arp_parse(const uint8_t *bytes, size_t len, const struct ht_mac *src,
-    struct frame_arp *out)
+ht_err frame_arp_parse(
+    const uint8_t *bytes, size_t len, const struct ht_mac *src, struct frame_arp *out)
 {
 	struct ht_reader r = ht_reader_of(bytes, len);
 	uint16_t htype = ht_reader_u16(&r), ptype = ht_reader_u16(&r);
@@ -68,7 +68,8 @@ ht_err frame_arp_parse(const uint8_t *bytes, size_t len, const struct ht_mac *sr
 		return HT_UNSUPPORTED;
 	/* 802 networks announce Ethernet (1) or, on old Token Ring and some Wi-Fi gear,
 	 * IEEE 802 (6): both with the same addresses. */
-	if ((htype != HTYPE_ETHER && htype != 6) || hlen != sizeof(struct ht_mac) || plen != 4)
+	if ((htype != HTYPE_ETHER && htype != 6) || hlen != sizeof(struct ht_mac) ||
+	    plen != 4)
 		return HT_MALFORMED;
 	a.sender_mac = read_mac(&r);
 	a.sender_ip = ht_reader_u32(&r);
@@ -143,7 +144,8 @@ static bool options_parse(struct ht_reader r, struct dhcp_options *d)
 }
 
 /* RFC 2132 section 9.3: the fields `file` and then `sname` may hold options too. */
-static bool overload_parse(struct dhcp_options *d, struct ht_reader file, struct ht_reader sname)
+static bool overload_parse(
+    struct dhcp_options *d, struct ht_reader file, struct ht_reader sname)
 {
 	uint8_t where = d->overload.len == 1 ? d->overload.bytes[0] : 0;
 
@@ -166,12 +168,13 @@ ht_err frame_dhcp_parse(const uint8_t *bytes, size_t len, struct frame_dhcp *out
 	struct dhcp_options d = { .dhcp = &f };
 	uint8_t htype = ht_reader_u8(&r), hlen = ht_reader_u8(&r);
 
-	ht_reader_skip(&r, 1 + 4 + 2 + 2);	/* hops, xid, secs, flags */
+	ht_reader_skip(&r, 1 + 4 + 2 + 2); /* hops, xid, secs, flags */
 	f.ciaddr = ht_reader_u32(&r);
 	f.yiaddr = ht_reader_u32(&r);
-	ht_reader_skip(&r, 4 + 4);		/* siaddr, giaddr */
+	ht_reader_skip(&r, 4); /* siaddr */
+	f.giaddr = ht_reader_u32(&r);
 	f.client = read_mac(&r);
-	ht_reader_skip(&r, 10);			/* rest of chaddr */
+	ht_reader_skip(&r, 10); /* rest of chaddr */
 	struct ht_reader sname = ht_reader_sub(&r, DHCP_SNAME_LEN);
 	struct ht_reader file = ht_reader_sub(&r, DHCP_FILE_LEN);
 	if (r.bad || (f.op != FRAME_DHCP_FROM_CLIENT && f.op != FRAME_DHCP_FROM_SERVER))
@@ -207,7 +210,7 @@ static ht_err udp_dhcp(struct ht_reader *r, struct ht_reader *out)
 		return HT_MALFORMED;
 	if (protocol != IPPROTO_NUMBER_UDP || (fragment & 0x3fff))
 		return HT_UNSUPPORTED;
-	ht_reader_skip(r, header_len - 10);	/* ten bytes are read */
+	ht_reader_skip(r, header_len - 10); /* ten bytes are read */
 	struct ht_reader datagram = ht_reader_sub(r, total - header_len);
 	uint16_t from = ht_reader_u16(&datagram), to = ht_reader_u16(&datagram);
 	uint16_t len = ht_reader_u16(&datagram);
@@ -327,7 +330,8 @@ static size_t utf8_len(const uint8_t *p, size_t left)
 	for (size_t i = 0; i < HT_COUNT(forms); i++) {
 		if (p[0] < forms[i].first || p[0] > forms[i].last)
 			continue;
-		if (left < forms[i].len || p[1] < forms[i].second_min || p[1] > forms[i].second_max)
+		if (left < forms[i].len || p[1] < forms[i].second_min ||
+		    p[1] > forms[i].second_max)
 			return 0;
 		for (size_t k = 2; k < forms[i].len; k++) {
 			if ((p[k] & 0xc0) != 0x80)
@@ -365,7 +369,8 @@ void frame_option_list(const struct frame_option *o, char out[static FRAME_LIST_
 
 	out[0] = '\0';
 	for (size_t i = 0; i < o->len; i++)
-		n += (size_t)snprintf(out + n, FRAME_LIST_TEXT - n, "%s%u", i ? "," : "", o->bytes[i]);
+		n += (size_t)snprintf(
+		    out + n, FRAME_LIST_TEXT - n, "%s%u", i ? "," : "", o->bytes[i]);
 }
 
 void frame_option_hex(const struct frame_option *o, char out[static FRAME_HEX_TEXT])

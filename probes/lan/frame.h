@@ -12,9 +12,9 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-#define FRAME_VLANS_MAX  2	/* 802.1ad carries two tags */
-#define FRAME_OPTION_MAX 255	/* bytes kept of one DHCP option; longer ones are cut */
-#define FRAME_ARP_LEN	 42	/* bytes of an ARP frame without padding */
+#define FRAME_VLANS_MAX  2   /* 802.1ad carries two tags */
+#define FRAME_OPTION_MAX 255 /* bytes kept of one DHCP option; longer ones are cut */
+#define FRAME_ARP_LEN    42  /* bytes of an ARP frame without padding */
 
 enum frame_kind { FRAME_OTHER, FRAME_ARP, FRAME_DHCP };
 enum frame_arp_op { FRAME_ARP_REQUEST = 1, FRAME_ARP_REPLY = 2 };
@@ -23,8 +23,8 @@ enum frame_dhcp_op { FRAME_DHCP_FROM_CLIENT = 1, FRAME_DHCP_FROM_SERVER = 2 };
 struct frame_arp {
 	uint16_t op;
 	struct ht_mac sender_mac, target_mac;
-	uint32_t sender_ip, target_ip;	/* host order; sender 0 in a probe (RFC 5227) */
-	bool sender_differs;		/* from the frame's source: forged, or a proxy */
+	uint32_t sender_ip, target_ip; /* host order; sender 0 in a probe (RFC 5227) */
+	bool sender_differs;           /* from the frame's source: forged, or a proxy */
 };
 
 struct frame_option {
@@ -35,17 +35,18 @@ struct frame_option {
 
 struct frame_dhcp {
 	uint8_t op;
-	uint8_t type;			/* option 53; 0 in plain BOOTP */
-	struct ht_mac client;		/* chaddr */
-	uint32_t ciaddr, yiaddr;	/* host order, 0 when unset */
-	uint32_t requested;		/* option 50, or 0 */
+	uint8_t type;            /* option 53; 0 in plain BOOTP */
+	struct ht_mac client;    /* chaddr */
+	uint32_t ciaddr, yiaddr; /* host order, 0 when unset */
+	uint32_t giaddr;         /* the relay: the client is on another network */
+	uint32_t requested;      /* option 50, or 0 */
 	struct frame_option hostname, vendor_class, parameters, client_id;
 };
 
 struct frame {
 	enum frame_kind kind;
 	struct ht_mac dst, src;
-	uint16_t vlans[FRAME_VLANS_MAX];	/* outermost first */
+	uint16_t vlans[FRAME_VLANS_MAX]; /* outermost first */
 	unsigned n_vlans;
 	union {
 		struct frame_arp arp;
@@ -61,9 +62,10 @@ HT_MUST_CHECK ht_err frame_parse(const uint8_t *bytes, size_t len, struct frame 
 
 /* The parts of it, for frames whose link layer is already off. `src` is the frame's
  * source MAC. */
-HT_MUST_CHECK ht_err frame_arp_parse(const uint8_t *bytes, size_t len, const struct ht_mac *src,
-    struct frame_arp *out);
-HT_MUST_CHECK ht_err frame_dhcp_parse(const uint8_t *bytes, size_t len, struct frame_dhcp *out);
+HT_MUST_CHECK ht_err frame_arp_parse(
+    const uint8_t *bytes, size_t len, const struct ht_mac *src, struct frame_arp *out);
+HT_MUST_CHECK ht_err frame_dhcp_parse(
+    const uint8_t *bytes, size_t len, struct frame_dhcp *out);
 
 /* Write an ARP request "who has `target`?" to everyone, from us. */
 void frame_arp_request(const struct ht_mac *own_mac, uint32_t own_ip, uint32_t target,
@@ -76,7 +78,7 @@ void frame_option_text(const struct frame_option *o, char *out, size_t cap);
 
 /* "1,3,6,15" for the parameter list; lower-case hexadecimal for a client identifier. */
 #define FRAME_LIST_TEXT (FRAME_OPTION_MAX * 4 + 1)
-#define FRAME_HEX_TEXT	(FRAME_OPTION_MAX * 2 + 1)
+#define FRAME_HEX_TEXT  (FRAME_OPTION_MAX * 2 + 1)
 void frame_option_list(const struct frame_option *o, char out[static FRAME_LIST_TEXT]);
 void frame_option_hex(const struct frame_option *o, char out[static FRAME_HEX_TEXT]);
 

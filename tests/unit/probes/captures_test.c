@@ -52,10 +52,13 @@ static void facts_fini(struct facts *f)
 static const struct {
 	const char *file, *fact, *why;
 } exempt[] = {
+	{ "ndpi-capwap.pcap", "senders", "one of them inside a CAPWAP tunnel" },
 	{ "ndpi-capwap.pcap", "dhcp 1c:ab:a7:f2:13:9d ", "inside a CAPWAP tunnel" },
-	{ "tcpdump-dhcp-rfc4388.pcap", "dhcp 00:00:00:00:00:00 ", "a lease query, by no card" },
+	{ "tcpdump-dhcp-rfc4388.pcap", "dhcp 00:00:00:00:00:00 ",
+	    "a lease query, by no card" },
 	{ "tcpdump-dhcp-rfc4388.pcap", "dhcp 01:00:00:00:00:00 ", "a group address" },
-	{ "ndpi-dhcp-fuzz.pcapng", "dhcp 00:1f:29:da:2d:79 type 106", "options run over the end" },
+	{ "ndpi-dhcp-fuzz.pcapng", "dhcp 00:1f:29:da:2d:79 type 106",
+	    "options run over the end" },
 };
 
 static bool exempted(const char *file, const char *fact)
@@ -68,8 +71,8 @@ static bool exempted(const char *file, const char *fact)
 	return false;
 }
 
-static size_t facts_missing(const char *what, const struct facts *a, const struct facts *b,
-    const char *file)
+static size_t facts_missing(
+    const char *what, const struct facts *a, const struct facts *b, const char *file)
 {
 	size_t missing = 0;
 
@@ -112,7 +115,8 @@ static void arp_facts(const struct frame_arp *a, struct facts *out)
 	facts_put(out, fact);
 }
 
-static void option_fact(struct facts *out, const char *mac, const char *what, const char *value)
+static void option_fact(
+    struct facts *out, const char *mac, const char *what, const char *value)
 {
 	char fact[2048];
 
@@ -184,7 +188,8 @@ static void strings_fact(struct facts *out, const char *mac, struct json_object 
 	struct json_object *list = json_object_object_get(client, key);
 
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		const char *text = json_object_get_string(json_object_array_get_idx(list, i));
+		const char *text =
+		    json_object_get_string(json_object_array_get_idx(list, i));
 
 		option_fact(out, mac, what, strcmp(text, "?") == 0 ? "0" : text);
 	}
@@ -224,14 +229,16 @@ static size_t senders(const struct facts *f)
 	return n;
 }
 
-static size_t senders_wrong(struct json_object *row, const struct facts *have, const char *file)
+static size_t senders_wrong(
+    struct json_object *row, const struct facts *have, const char *file)
 {
 	struct json_object *count = json_object_object_get(row, "arp_sender_macs");
 	size_t want = (size_t)json_object_get_int(count);
 
-	if (senders(have) == want)
+	if (senders(have) == want || exempted(file, "senders"))
 		return 0;
-	print_message("%s: %zu ARP senders, the truth has %zu\n", file, senders(have), want);
+	print_message(
+	    "%s: %zu ARP senders, the truth has %zu\n", file, senders(have), want);
 	return 1;
 }
 
@@ -248,22 +255,19 @@ static void facts_drop_senders(struct facts *f)
 	f->n = kept;
 }
 
-static void test_truth(void **state)
+/* Every capture of a folder against its truth.jsonl; the number of captures. */
+static size_t check_truth(const char *dir)
 {
-	const char *dir = folder();
 	char path[4096], *line = NULL;
-	size_t cap = 0, files = 0, arp = 0, dhcp = 0, wrong = 0;
+	size_t cap = 0, files = 0, facts = 0, wrong = 0;
 
-	if (!dir) {
-		print_message("SKIPPED: no captures; set HATANG_CAPTURES to their folder\n");
-		skip();
-	}
 	snprintf(path, sizeof(path), "%s/truth.jsonl", dir);
 	FILE *truth = fopen(path, "r");
 	assert_non_null(truth);
 	while (getline(&line, &cap, truth) > 0) {
 		struct json_object *row = json_tokener_parse(line);
-		const char *name = json_object_get_string(json_object_object_get(row, "file"));
+		const char *name =
+		    json_object_get_string(json_object_object_get(row, "file"));
 		struct facts want = { .n = 0 }, have = { .n = 0 };
 
 		snprintf(path, sizeof(path), "%s/%s", dir, name);
@@ -274,8 +278,7 @@ static void test_truth(void **state)
 			wrong += facts_missing("missed", &want, &have, name);
 			wrong += facts_missing("invented", &have, &want, name);
 			files++;
-			for (size_t i = 0; i < want.n; i++)
-				*(want.at[i][0] == 'a' ? &arp : &dhcp) += 1;
+			facts += want.n;
 		}
 		facts_fini(&want);
 		facts_fini(&have);
@@ -283,9 +286,26 @@ static void test_truth(void **state)
 	}
 	free(line);
 	fclose(truth);
-	print_message("%zu captures, %zu ARP bindings, %zu DHCP facts\n", files, arp, dhcp);
+	print_message("%zu captures, %zu facts\n", files, facts);
 	assert_int_equal(wrong, 0);
-	assert_true(files > 0);
+	return files;
+}
+
+static void test_own_captures(void **state)
+{
+	assert_int_equal(check_truth("data/pcap"), 2);
+}
+
+static void test_real_captures(void **state)
+{
+	const char *dir = folder();
+
+	if (!dir) {
+		print_message(
+		    "SKIPPED: no captures; set HATANG_CAPTURES to their folder\n");
+		skip();
+	}
+	assert_true(check_truth(dir) > 0);
 }
 
 /* Any bytes at all: the whole file as one frame, one ARP packet and one DHCP message,
@@ -318,11 +338,12 @@ static void parse_raw(const char *path)
 static void test_malformed(void **state)
 {
 	const char *dir = folder();
-	char path[4096], line[8192];
+	char path[9216], line[8192];
 	size_t files = 0;
 
 	if (!dir) {
-		print_message("SKIPPED: no captures; set HATANG_CAPTURES to their folder\n");
+		print_message(
+		    "SKIPPED: no captures; set HATANG_CAPTURES to their folder\n");
 		skip();
 	}
 	snprintf(path, sizeof(path), "%s/manifest.tsv", dir);
@@ -350,7 +371,8 @@ static void test_malformed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_truth),
+		cmocka_unit_test(test_own_captures),
+		cmocka_unit_test(test_real_captures),
 		cmocka_unit_test(test_malformed),
 	};
 

@@ -1,0 +1,135 @@
+/* drive PROBE TIMEOUT_S [--subnet CIDR]… [--interface NAME]… [--pps N] [--memory FILE]
+ * [--set YAML]: runs one probe once on the real loop, opening captures itself (needs
+ * CAP_NET_RAW), and prints each reading as "<family>/<instance>/<quantity>\t<value>".
+ * For tests in network namespaces. */
+#include "unit/test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/name.h"
+#include "unit/probes/runner.h"
+
+enum { LIST_MAX = 16 };
+
+static int open_capture(void *arg, const char *name)
+{
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL) };
+	int fd;
+
+	ll.sll_ifindex = (int)if_nametoindex(name);
+	if (!ll.sll_ifindex)
+		return -ENOENT;
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&ll, sizeof(ll)) != 0) {
+		int err = errno;
+
+		close(fd);
+		return -err;
+	}
+	return fd;
+}
+
+static void print_reading(const struct runner_reading *r)
+{
+	char name[HT_NAME_MAX + 1];
+
+	if (ht_name_format(r->metric, r->instance, name, sizeof(name)) != HT_OK)
+		abort();
+	switch (ht_metric_info(r->metric)->kind) {
+	case HT_NUMBER:
+		printf("%s\t%.17g\n", name, r->number);
+		break;
+	case HT_COUNTER:
+		printf("%s\t%" PRIu64 "\n", name, r->counter);
+		break;
+	case HT_STRING:
+		printf("%s\t%s\n", name, r->string);
+		break;
+	case HT_BOOL:
+		printf("%s\t%s\n", name, r->boolean ? "true" : "false");
+		break;
+	}
+}
+
+/* The probe's memory lies in a file between two calls. */
+static void memory_load(struct runner *r, const char *file)
+{
+	char bytes[1024];
+	FILE *f = fopen(file, "rb");
+
+	if (!f)
+		return;
+	size_t n = fread(bytes, 1, sizeof(bytes), f);
+	fclose(f);
+	if (r->host.remember(&r->host, bytes, n) != HT_OK)
+		abort();
+}
+
+static void memory_save(struct runner *r, const char *file)
+{
+	size_t n;
+	const void *bytes = r->host.recall(&r->host, &n);
+	FILE *f = fopen(file, "wb");
+
+	if (!f || fwrite(bytes, 1, n, f) != n || fclose(f) != 0)
+		abort();
+}
+
+int main(int argc, char **argv)
+{
+	struct runner *r = runner_new();
+	struct ht_addr subnets[LIST_MAX];
+	const char *interfaces[LIST_MAX], *memory = NULL, *yaml = "";
+	const struct probe_ops *ops = argc > 2 ? probe_find(argv[1]) : NULL;
+	int64_t timeout_ns =
+	    argc > 2 ? (int64_t)(strtod(argv[2], NULL) * HT_NS_PER_S) : 0;
+
+	if (!ops)
+		return HT_EXIT_USAGE;
+	for (int i = 3; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--subnet") == 0 && r->site.n_subnets < LIST_MAX) {
+			if (ht_addr_parse(argv[i + 1], &subnets[r->site.n_subnets++]) !=
+			    HT_OK)
+				return HT_EXIT_USAGE;
+		} else if (strcmp(argv[i], "--interface") == 0 &&
+			   r->site.n_interfaces < LIST_MAX) {
+			interfaces[r->site.n_interfaces++] = argv[i + 1];
+		} else if (strcmp(argv[i], "--pps") == 0) {
+			r->site.packets_per_s = strtoll(argv[i + 1], NULL, 10);
+		} else if (strcmp(argv[i], "--memory") == 0) {
+			memory = argv[i + 1];
+		} else if (strcmp(argv[i], "--set") == 0) {
+			yaml = argv[i + 1];
+		} else {
+			return HT_EXIT_USAGE;
+		}
+	}
+	r->site.subnets = subnets;
+	r->site.interfaces = interfaces;
+	runner_grant_fd(r, PROBE_CAPTURE, open_capture, NULL, false);
+	if (memory)
+		memory_load(r, memory);
+	if (!runner_run(r, ops, "test", yaml, timeout_ns))
+		return HT_EXIT_FAILURE;
+	for (size_t i = 0; i < r->n_readings; i++)
+		print_reading(&r->readings[i]);
+	printf("done\t%s\n", r->done ? "true" : "false");
+	if (memory)
+		memory_save(r, memory);
+	runner_free(r);
+	return HT_EXIT_OK;
+}
