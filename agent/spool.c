@@ -41,13 +41,13 @@ struct saved {
 static struct saved save(const struct spool *s)
 {
 	struct saved v = {
-	    .next_seq = s->next_seq,
-	    .next_id = s->next_id,
-	    .dropped = s->dropped,
-	    .packs = s->packs,
-	    .bytes = s->bytes,
-	    .lost_first = s->lost_first,
-	    .lost_last = s->lost_last,
+		.next_seq = s->next_seq,
+		.next_id = s->next_id,
+		.dropped = s->dropped,
+		.packs = s->packs,
+		.bytes = s->bytes,
+		.lost_first = s->lost_first,
+		.lost_last = s->lost_last,
 	};
 
 	memcpy(v.epoch, s->epoch, sizeof(v.epoch));
@@ -671,7 +671,7 @@ ht_err spool_fetch(struct spool *s, int64_t after, int64_t before, int max,
 	sqlite3_bind_int64(st, 2, before);
 	sqlite3_bind_int(st, 3, max);
 	while (!(err = sql_step(st, &row)) && row) {
-		struct spool_pack p = {.id = sqlite3_column_int64(st, 0)};
+		struct spool_pack p = { .id = sqlite3_column_int64(st, 0) };
 		column_text(st, 1, p.epoch, sizeof(p.epoch));
 		p.seq = sqlite3_column_int64(st, 2);
 		column_text(st, 3, p.boot, sizeof(p.boot));
@@ -699,9 +699,9 @@ ht_err spool_memories(struct spool *s,
 
 	while (!(err = sql_step(st, &row)) && row) {
 		struct spool_memory m = {
-		    .instance = (const char *)sqlite3_column_text(st, 0),
-		    .bytes = sqlite3_column_blob(st, 1),
-		    .len = (size_t)sqlite3_column_bytes(st, 1),
+			.instance = (const char *)sqlite3_column_text(st, 0),
+			.bytes = sqlite3_column_blob(st, 1),
+			.len = (size_t)sqlite3_column_bytes(st, 1),
 		};
 		if (m.instance && m.len <= SPOOL_MEMORY_MAX)
 			each(arg, &m);

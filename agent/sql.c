@@ -4,75 +4,78 @@
 
 /* Numbered, never edited once shipped; user_version tells which have run. */
 static const char *const migrations[] = {
-    /* 1 */
-    "CREATE TABLE state ("
-    " one INTEGER PRIMARY KEY CHECK (one = 1),"
-    " epoch TEXT NOT NULL,"
-    " fingerprint TEXT NOT NULL,"
-    " next_seq INTEGER NOT NULL,"
-    " dropped INTEGER NOT NULL);"
-    /* id orders packs of all epochs; wall_ms is NULL when the clock was free. */
-    "CREATE TABLE pack ("
-    " id INTEGER PRIMARY KEY,"
-    " epoch TEXT NOT NULL,"
-    " seq INTEGER NOT NULL,"
-    " boot TEXT NOT NULL,"
-    " session TEXT NOT NULL,"
-    " mono_ns INTEGER NOT NULL,"
-    " wall_ms INTEGER,"
-    " format INTEGER NOT NULL,"
-    " payload BLOB NOT NULL,"
-    " UNIQUE (epoch, seq));"
-    /* carrier: the pack that tells the server; NULL while nobody does. */
-    "CREATE TABLE gap ("
-    " id INTEGER PRIMARY KEY,"
-    " epoch TEXT NOT NULL,"
-    " first INTEGER NOT NULL,"
-    " last INTEGER NOT NULL,"
-    " reason TEXT NOT NULL,"
-    " carrier_epoch TEXT,"
-    " carrier_seq INTEGER);"
-    "CREATE TABLE memory ("
-    " instance TEXT PRIMARY KEY,"
-    " bytes BLOB NOT NULL) WITHOUT ROWID;",
+	/* 1 */
+	"CREATE TABLE state ("
+	" one INTEGER PRIMARY KEY CHECK (one = 1),"
+	" epoch TEXT NOT NULL,"
+	" fingerprint TEXT NOT NULL,"
+	" next_seq INTEGER NOT NULL,"
+	" dropped INTEGER NOT NULL);"
+	/* id orders packs of all epochs; wall_ms is NULL when the clock was free. */
+	"CREATE TABLE pack ("
+	" id INTEGER PRIMARY KEY,"
+	" epoch TEXT NOT NULL,"
+	" seq INTEGER NOT NULL,"
+	" boot TEXT NOT NULL,"
+	" session TEXT NOT NULL,"
+	" mono_ns INTEGER NOT NULL,"
+	" wall_ms INTEGER,"
+	" format INTEGER NOT NULL,"
+	" payload BLOB NOT NULL,"
+	" UNIQUE (epoch, seq));"
+	/* carrier: the pack that tells the server; NULL while nobody does. */
+	"CREATE TABLE gap ("
+	" id INTEGER PRIMARY KEY,"
+	" epoch TEXT NOT NULL,"
+	" first INTEGER NOT NULL,"
+	" last INTEGER NOT NULL,"
+	" reason TEXT NOT NULL,"
+	" carrier_epoch TEXT,"
+	" carrier_seq INTEGER);"
+	"CREATE TABLE memory ("
+	" instance TEXT PRIMARY KEY,"
+	" bytes BLOB NOT NULL) WITHOUT ROWID;",
 };
 
 static const char *const texts[SQL_STMT_COUNT] = {
-    [SQL_BEGIN] = "BEGIN IMMEDIATE",
-    [SQL_COMMIT] = "COMMIT",
-    [SQL_ROLLBACK] = "ROLLBACK",
-    [SQL_STATE_PUT] = "INSERT INTO state (one, epoch, fingerprint, next_seq, dropped)"
-		      " VALUES (1, $1, $2, $3, $4)",
-    [SQL_STATE_GET] = "SELECT epoch, fingerprint, next_seq, dropped FROM state",
-    [SQL_STATE_SET] = "UPDATE state SET epoch = $1, fingerprint = $2, next_seq = $3,"
-		      " dropped = $4",
-    [SQL_PACK_PUT] = "INSERT INTO pack (id, epoch, seq, boot, session, mono_ns, wall_ms,"
-		     " format, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    [SQL_PACK_SUM] = "SELECT count(*), coalesce(sum(length(payload)), 0),"
-		     " coalesce(max(id), 0) FROM pack",
-    [SQL_PACK_OLDEST] = "SELECT id, epoch, seq, boot, mono_ns, wall_ms, length(payload)"
-			" FROM pack ORDER BY id LIMIT 1",
-    [SQL_PACK_DROP] = "DELETE FROM pack WHERE id = $1",
-    [SQL_PACK_FETCH] =
-	"SELECT id, epoch, seq, boot, session, mono_ns, wall_ms, format,"
-	" payload FROM pack WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3",
-    [SQL_PACK_ACK] = "DELETE FROM pack WHERE epoch = $1 AND seq BETWEEN $2 AND $3"
-		     " RETURNING length(payload)",
-    [SQL_GAP_EXTEND] = "UPDATE gap SET last = $1 WHERE epoch = $2 AND last = $3"
-		       " AND reason = $4 AND carrier_seq IS NULL",
-    [SQL_GAP_PUT] =
-	"INSERT INTO gap (epoch, first, last, reason) VALUES ($1, $2, $3, $4)",
-    [SQL_GAP_CARRY] = "UPDATE gap SET carrier_epoch = $1, carrier_seq = $2 WHERE id = $3",
-    [SQL_GAP_UNCARRY] = "UPDATE gap SET carrier_epoch = NULL, carrier_seq = NULL"
-			" WHERE carrier_epoch = $1 AND carrier_seq = $2",
-    [SQL_GAP_FORGET] = "DELETE FROM gap WHERE carrier_epoch = $1"
-		       " AND carrier_seq BETWEEN $2 AND $3",
-    [SQL_GAP_WAITING] = "SELECT id, epoch, first, last, reason FROM gap"
-			" WHERE carrier_seq IS NULL ORDER BY id LIMIT $1",
-    [SQL_GAP_COUNT] = "SELECT count(*), count(carrier_seq) FROM gap",
-    [SQL_MEMORY_PUT] = "INSERT INTO memory (instance, bytes) VALUES ($1, $2)"
-		       " ON CONFLICT (instance) DO UPDATE SET bytes = excluded.bytes",
-    [SQL_MEMORY_ALL] = "SELECT instance, bytes FROM memory",
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_STATE_PUT] = "INSERT INTO state (one, epoch, fingerprint, next_seq, dropped)"
+			  " VALUES (1, $1, $2, $3, $4)",
+	[SQL_STATE_GET] = "SELECT epoch, fingerprint, next_seq, dropped FROM state",
+	[SQL_STATE_SET] = "UPDATE state SET epoch = $1, fingerprint = $2, next_seq = $3,"
+			  " dropped = $4",
+	[SQL_PACK_PUT] =
+	    "INSERT INTO pack (id, epoch, seq, boot, session, mono_ns, wall_ms,"
+	    " format, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+	[SQL_PACK_SUM] = "SELECT count(*), coalesce(sum(length(payload)), 0),"
+			 " coalesce(max(id), 0) FROM pack",
+	[SQL_PACK_OLDEST] =
+	    "SELECT id, epoch, seq, boot, mono_ns, wall_ms, length(payload)"
+	    " FROM pack ORDER BY id LIMIT 1",
+	[SQL_PACK_DROP] = "DELETE FROM pack WHERE id = $1",
+	[SQL_PACK_FETCH] =
+	    "SELECT id, epoch, seq, boot, session, mono_ns, wall_ms, format,"
+	    " payload FROM pack WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3",
+	[SQL_PACK_ACK] = "DELETE FROM pack WHERE epoch = $1 AND seq BETWEEN $2 AND $3"
+			 " RETURNING length(payload)",
+	[SQL_GAP_EXTEND] = "UPDATE gap SET last = $1 WHERE epoch = $2 AND last = $3"
+			   " AND reason = $4 AND carrier_seq IS NULL",
+	[SQL_GAP_PUT] =
+	    "INSERT INTO gap (epoch, first, last, reason) VALUES ($1, $2, $3, $4)",
+	[SQL_GAP_CARRY] =
+	    "UPDATE gap SET carrier_epoch = $1, carrier_seq = $2 WHERE id = $3",
+	[SQL_GAP_UNCARRY] = "UPDATE gap SET carrier_epoch = NULL, carrier_seq = NULL"
+			    " WHERE carrier_epoch = $1 AND carrier_seq = $2",
+	[SQL_GAP_FORGET] = "DELETE FROM gap WHERE carrier_epoch = $1"
+			   " AND carrier_seq BETWEEN $2 AND $3",
+	[SQL_GAP_WAITING] = "SELECT id, epoch, first, last, reason FROM gap"
+			    " WHERE carrier_seq IS NULL ORDER BY id LIMIT $1",
+	[SQL_GAP_COUNT] = "SELECT count(*), count(carrier_seq) FROM gap",
+	[SQL_MEMORY_PUT] = "INSERT INTO memory (instance, bytes) VALUES ($1, $2)"
+			   " ON CONFLICT (instance) DO UPDATE SET bytes = excluded.bytes",
+	[SQL_MEMORY_ALL] = "SELECT instance, bytes FROM memory",
 };
 
 ht_err sql_err(int code)
@@ -145,7 +148,7 @@ static ht_err quick_check(struct sql *s)
 
 static ht_err migrate(struct sql *s)
 {
-	static const char *const version[] = {NULL, "PRAGMA user_version = 1"};
+	static const char *const version[] = { NULL, "PRAGMA user_version = 1" };
 	int64_t have = 0;
 	ht_err err = pragma_int(s, "PRAGMA user_version", &have);
 
@@ -182,14 +185,14 @@ static ht_err prepare(struct sql *s)
 
 /* Durable at each commit; small cache, no mmap: the agent lives in 4 MB. */
 static const char *const pragmas[] = {
-    "PRAGMA auto_vacuum = INCREMENTAL",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA mmap_size = 0",
-    "PRAGMA cache_size = -192",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA wal_autocheckpoint = 128",
-    "PRAGMA journal_size_limit = 1048576",
+	"PRAGMA auto_vacuum = INCREMENTAL",
+	"PRAGMA journal_mode = WAL",
+	"PRAGMA synchronous = FULL",
+	"PRAGMA mmap_size = 0",
+	"PRAGMA cache_size = -192",
+	"PRAGMA temp_store = MEMORY",
+	"PRAGMA wal_autocheckpoint = 128",
+	"PRAGMA journal_size_limit = 1048576",
 };
 
 ht_err sql_open(struct sql *s, const char *path, bool read_only, struct ht_fault *fault)

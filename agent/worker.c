@@ -108,8 +108,8 @@ static void on_async(uv_async_t *async)
 ht_err worker_new_take(uv_loop_t *loop, struct spool *spool, struct worker **out)
 {
 	static const uv_thread_options_t options = {
-	    .flags = UV_THREAD_HAS_STACK_SIZE,
-	    .stack_size = STACK_BYTES,
+		.flags = UV_THREAD_HAS_STACK_SIZE,
+		.stack_size = STACK_BYTES,
 	};
 	struct worker *w = calloc(1, sizeof(*w));
 

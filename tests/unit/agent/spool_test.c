@@ -15,10 +15,10 @@
 static char dir[64], path[96];
 
 static struct spool_now now = {
-    .mono_ns = 1000 * HT_NS_PER_S,
-    .wall_ms = INT64_C(1519887600000),
-    .synchronised = true,
-    .boot = "00000000-0000-4000-8000-000000000001",
+	.mono_ns = 1000 * HT_NS_PER_S,
+	.wall_ms = INT64_C(1519887600000),
+	.synchronised = true,
+	.boot = "00000000-0000-4000-8000-000000000001",
 };
 
 static int setup(void **state)
@@ -47,17 +47,17 @@ static int teardown(void **state)
 static struct spool_config config(void)
 {
 	return (struct spool_config){
-	    .path = path,
-	    .fingerprint = "f00d",
-	    .max_bytes = 64 * 1024 * 1024,
-	    .max_age_ns = 3600 * HT_NS_PER_S,
+		.path = path,
+		.fingerprint = "f00d",
+		.max_bytes = 64 * 1024 * 1024,
+		.max_age_ns = 3600 * HT_NS_PER_S,
 	};
 }
 
 static struct spool *open_with(const struct spool_config *c)
 {
 	struct spool *s = NULL;
-	struct ht_fault fault = {0};
+	struct ht_fault fault = { 0 };
 
 	assert_ok(spool_open(c, &now, &s, &fault));
 	return s;
@@ -74,7 +74,8 @@ static struct spool *reopen(struct spool *s)
 static ht_err put_bytes(struct spool *s, const void *bytes, size_t len)
 {
 	struct spool_entry e = {
-	    .session = "0123456789abcdef", .payload = bytes, .len = len};
+		.session = "0123456789abcdef", .payload = bytes, .len = len
+	};
 
 	return spool_append(s, &e, &now);
 }
@@ -113,7 +114,7 @@ static bool see(void *arg, const struct spool_pack *p)
 
 static struct seen all(struct spool *s)
 {
-	struct seen seen = {0};
+	struct seen seen = { 0 };
 
 	assert_ok(spool_fetch(s, 0, INT64_MAX, 512, 1 << 30, see, &seen));
 	return seen;
@@ -159,7 +160,7 @@ static void test_fetch_bounds(void **state)
 {
 	struct spool_config c = config();
 	struct spool *s = open_with(&c);
-	struct seen seen = {0};
+	struct seen seen = { 0 };
 
 	for (int i = 0; i < 6; i++)
 		assert_ok(put(s, "0123456789"));
@@ -184,8 +185,8 @@ static void test_memory(void **state)
 {
 	struct spool_config c = config();
 	struct spool *s = open_with(&c);
-	struct spool_memory m = {"st", "7", 1};
-	struct spool_entry e = {.session = "s", .memories = &m, .n_memories = 1};
+	struct spool_memory m = { "st", "7", 1 };
+	struct spool_entry e = { .session = "s", .memories = &m, .n_memories = 1 };
 	char text[32] = "";
 
 	assert_ok(spool_append(s, &e, &now)); /* memory alone takes no number */
@@ -223,11 +224,11 @@ static void test_bounded_bytes(void **state)
 	assert_string_equal(gaps[0].text, want);
 
 	/* Pack 11 reports it (and pushes 7 out: another gap, that nobody reports yet). */
-	struct spool_entry e = {.session = "s",
-	    .payload = big,
-	    .len = sizeof(big),
-	    .gaps = &gaps[0].id,
-	    .n_gaps = 1};
+	struct spool_entry e = { .session = "s",
+		.payload = big,
+		.len = sizeof(big),
+		.gaps = &gaps[0].id,
+		.n_gaps = 1 };
 	assert_ok(spool_append(s, &e, &now));
 	assert_ok(spool_gaps(s, gaps, 8, &n));
 	assert_int_equal(n, 1);
@@ -255,11 +256,11 @@ static void test_carrier_dropped(void **state)
 		assert_ok(put_bytes(s, big, sizeof(big)));
 	assert_ok(spool_gaps(s, gaps, 8, &n));
 	assert_int_equal(n, 1);
-	struct spool_entry e = {.session = "s",
-	    .payload = big,
-	    .len = sizeof(big),
-	    .gaps = &gaps[0].id,
-	    .n_gaps = 1};
+	struct spool_entry e = { .session = "s",
+		.payload = big,
+		.len = sizeof(big),
+		.gaps = &gaps[0].id,
+		.n_gaps = 1 };
 	assert_ok(spool_append(s, &e, &now)); /* number 4 carries 1-1 */
 	for (int i = 0; i < 2; i++)
 		assert_ok(put_bytes(s, big, sizeof(big))); /* pushes number 4 out */
@@ -355,7 +356,7 @@ static bool moved_aside(void)
 
 static void test_corrupt(void **state)
 {
-	static const off_t places[] = {0, 4096, 8192};
+	static const off_t places[] = { 0, 4096, 8192 };
 
 	for (size_t i = 0; i < HT_COUNT(places); i++) {
 		struct spool_config c = config();
@@ -400,13 +401,13 @@ static void test_full(void **state)
 
 	c.max_pages = 60;
 	struct spool *s = open_with(&c);
-	struct spool_memory m = {"st", "1", 1};
+	struct spool_memory m = { "st", "1", 1 };
 	while (lost < 5) {
-		struct spool_entry e = {.session = "s",
-		    .payload = big,
-		    .len = sizeof(big),
-		    .memories = &m,
-		    .n_memories = 1};
+		struct spool_entry e = { .session = "s",
+			.payload = big,
+			.len = sizeof(big),
+			.memories = &m,
+			.n_memories = 1 };
 		ht_err err = spool_append(s, &e, &now);
 		assert_true(err == HT_OK || err == HT_FULL);
 		if (err)
@@ -440,7 +441,8 @@ static void test_overrun(void **state)
 	struct spool_config c = config();
 	struct spool *s = open_with(&c);
 	struct spool_entry e = {
-	    .session = "s", .payload = "x", .len = 1, .overrun = true};
+		.session = "s", .payload = "x", .len = 1, .overrun = true
+	};
 	struct spool_gap gap;
 	size_t n;
 
@@ -502,18 +504,18 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_order_and_ack),
-	    T(test_fetch_bounds),
-	    T(test_memory),
-	    T(test_bounded_bytes),
-	    T(test_carrier_dropped),
-	    T(test_age),
-	    T(test_epochs),
-	    T(test_corrupt),
-	    T(test_garbage_file),
-	    T(test_full),
-	    T(test_overrun),
-	    T(test_killed),
+		T(test_order_and_ack),
+		T(test_fetch_bounds),
+		T(test_memory),
+		T(test_bounded_bytes),
+		T(test_carrier_dropped),
+		T(test_age),
+		T(test_epochs),
+		T(test_corrupt),
+		T(test_garbage_file),
+		T(test_full),
+		T(test_overrun),
+		T(test_killed),
 	};
 
 	return cmocka_run_group_tests_name("agent/spool", tests, NULL, NULL);
