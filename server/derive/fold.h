@@ -2,7 +2,7 @@
  * its results commit together. A fold takes time only from rows, so that it comes out the
  * same when it is run again (`hatang-server refold`). All run in the writer thread.
  *
- * The framework decodes an agent's pack once, dates its records once (clock.h) and
+ * The framework decodes an agent's pack once, dates its records once (dating.h) and
  * hands both to every fold in the order of server/derive/folds.c. */
 #ifndef HT_SERVER_DERIVE_FOLD_H
 #define HT_SERVER_DERIVE_FOLD_H
@@ -17,7 +17,8 @@
 /* One dated record of an agent's pack. */
 struct fold_record {
 	const struct senml_record *senml;
-	struct ht_name name;		/* without the agent's prefix */
+	struct ht_name name;		/* without the agent's prefix; name.family is also the
+					 * whole "family/instance/quantity", NUL-terminated */
 	bool known;			/* the metric table has it, and its kind fits */
 	enum ht_metric metric;		/* when known */
 	char instance[HT_INSTANCE_MAX + 1];
@@ -38,7 +39,9 @@ struct fold {
 	int version;		/* a new number makes the server refold it at start */
 	unsigned sources;	/* 1 << enum journal_source, of the rows it wants */
 	/* Fold one row. Errors: HT_NOMEM, HT_FULL, HT_IO, HT_CORRUPT stop the slice, roll it
-	 * back and are retried; what a row says wrongly is the fold's to count and skip. */
+	 * back and are retried; what a row says wrongly is the fold's to count and skip. Any
+	 * other error (a constraint) undoes what the fold did with this row and skips it,
+	 * logged, so that one bad row never stops the rest. */
 	ht_err (*apply)(struct db *db, const struct fold_input *in);
 	/* Remove all its results, before refolding. */
 	ht_err (*reset)(struct db *db);
@@ -47,7 +50,10 @@ struct fold {
 	ht_err (*settle)(struct db *db, int64_t now_ms);
 };
 
-/* server/derive/folds.c: every fold, in order: registry first, then per-agent folds,
+/* Names of the agents' rows are checked before they are journaled; a record whose name does
+ * not begin with "<agent>/" never reaches a fold.
+ *
+ * server/derive/folds.c: every fold, in order: registry first, then per-agent folds,
  * then links, machines, posture, then the score. */
 extern const struct fold *const folds[];
 extern const size_t folds_len;

@@ -60,8 +60,11 @@ HT_MUST_CHECK ht_err db_begin(struct db *db);		/* BEGIN IMMEDIATE */
 HT_MUST_CHECK ht_err db_begin_read(struct db *db);	/* BEGIN: one snapshot for several reads */
 HT_MUST_CHECK ht_err db_commit(struct db *db);
 void db_rollback(struct db *db);
-HT_MUST_CHECK ht_err db_savepoint(struct db *db);	/* inside a transaction; one level */
-HT_MUST_CHECK ht_err db_release(struct db *db);
-void db_rollback_to(struct db *db);			/* and release */
+HT_MUST_CHECK ht_err db_savepoint(struct db *db);	/* inside a transaction; nests 4 deep */
+HT_MUST_CHECK ht_err db_release(struct db *db);		/* the innermost */
+void db_rollback_to(struct db *db);			/* the innermost, and release it */
+
+/* Run fixed text of several statements without arguments or rows: migrations only. */
+HT_MUST_CHECK ht_err db_script(struct db *db, const char *sql);
 
 #endif

@@ -47,6 +47,7 @@ CREATE TABLE garbage (
   received_ms INTEGER NOT NULL,
   topic       TEXT NOT NULL,
   agent       TEXT,
+  epoch TEXT, seq INTEGER,                   -- where they could be read: it was acknowledged
   reason      TEXT NOT NULL,
   len         INTEGER NOT NULL,
   sample      BLOB NOT NULL                  -- at most 256 bytes
@@ -168,9 +169,14 @@ CREATE TABLE presence (
 ) WITHOUT ROWID;
 CREATE TABLE boot_anchor (                   -- dates records of edges without a clock
   agent TEXT NOT NULL, boot TEXT NOT NULL,
+  journal_id INTEGER NOT NULL,               -- the row that gave it; it counts from there on
   offset_ms INTEGER NOT NULL,                -- least seen of received_ms - sent_mono
-  first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
-  PRIMARY KEY (agent, boot)
+  at_ms INTEGER NOT NULL,                    -- when it was taken
+  mono_ns INTEGER NOT NULL,                  -- the boot's clock then
+  floor_ms INTEGER NOT NULL,                 -- what is newer than mono_ns is not dated before this
+  source TEXT NOT NULL CHECK (source IN ('presence', 'pack')),
+  epoch TEXT, seq INTEGER,                   -- of that row, when it was a pack
+  PRIMARY KEY (agent, boot, journal_id)
 ) WITHOUT ROWID;
 CREATE TABLE gap (                           -- given up at the edge, or never explained
   agent TEXT NOT NULL, epoch TEXT NOT NULL,

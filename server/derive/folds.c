@@ -1,0 +1,16 @@
+#include "server/derive/folds.h"
+
+const struct fold *const folds[] = {
+	/* registry */
+
+	/* per agent */
+	&fold_anchor,
+	&fold_latest,
+	&fold_series,
+	&fold_gap,
+
+	/* links, machines, posture */
+
+	/* score */
+};
+const size_t folds_len = HT_COUNT(folds);
