@@ -10,16 +10,17 @@ static bool has(const struct journal_row *row, unsigned bits)
 	return (row->props.has & bits) == bits;
 }
 
-static ht_err of_boot(struct db *db, const struct journal_row *row, struct dating_anchor *out)
+static ht_err of_boot(
+    struct db *db, const struct journal_row *row, struct dating_anchor *out)
 {
-	struct db_rows *r = db_start(db, &derive_sql, DERIVE_ANCHOR_OF_BOOT, "ssi", row->agent,
-	    row->props.boot, row->id);
+	struct db_rows *r = db_start(db, &derive_sql, DERIVE_ANCHOR_OF_BOOT, "ssi",
+	    row->agent, row->props.boot, row->id);
 	ht_err err = db_next(r);
 
 	*out = (struct dating_anchor){ 0 };
 	if (!err)
-		*out = (struct dating_anchor){ true, db_int(r, 0), db_int(r, 1), db_int(r, 2),
-			db_int(r, 3) };
+		*out = (struct dating_anchor){ true, db_int(r, 0), db_int(r, 1),
+			db_int(r, 2), db_int(r, 3) };
 	db_done(r);
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
@@ -31,7 +32,8 @@ static ht_err sent_by_boot(struct db *db, const struct journal_row *row, bool *o
 	*out = row->props.sent_mono_ns >= row->props.mono_ns || !has(row, PROPS_MONO);
 	if (!*out)
 		return HT_OK;
-	struct db_rows *r = db_start(db, &derive_sql, DERIVE_BOOT_NOW, "si", row->agent, row->id);
+	struct db_rows *r =
+	    db_start(db, &derive_sql, DERIVE_BOOT_NOW, "si", row->agent, row->id);
 	ht_err err = db_next(r);
 	if (!err)
 		*out = strcmp(db_text(r, 0), row->props.boot) == 0;
@@ -54,20 +56,23 @@ static ht_err sighting(struct db *db, const struct journal_row *row,
 			return err;
 	}
 	if (ours)
-		*out_new = dating_sight(have, row->props.sent_mono_ns, row->received_ms, out);
+		*out_new =
+		    dating_sight(have, row->props.sent_mono_ns, row->received_ms, out);
 	return HT_OK;
 }
 
-/* The boot after this one: the first that sent a later pack of the epoch, else the newest. */
-static ht_err next_boot(struct db *db, const struct journal_row *row, char *boot, size_t cap,
-    int64_t *out_start_ms)
+/* The boot after this one: the first that sent a later pack of the epoch, else the
+ * newest. */
+static ht_err next_boot(struct db *db, const struct journal_row *row, char *boot,
+    size_t cap, int64_t *out_start_ms)
 {
 	ht_err err = HT_NOTFOUND;
 	struct db_rows *r = NULL;
 
 	if (has(row, PROPS_EPOCH | PROPS_SEQ)) {
-		r = db_start(db, &derive_sql, DERIVE_BOOT_NEXT_BY_SEQ, "sssii", row->agent,
-		    row->props.boot, row->props.epoch, row->props.seq, row->id);
+		r = db_start(db, &derive_sql, DERIVE_BOOT_NEXT_BY_SEQ, "sssii",
+		    row->agent, row->props.boot, row->props.epoch, row->props.seq,
+		    row->id);
 		err = db_next(r);
 	}
 	if (err == HT_NOTFOUND) {
@@ -100,7 +105,8 @@ static ht_err bounds(struct db *db, const struct journal_row *row, struct dating
 	p->bounded = true;
 	p->high_ms = start_ms;
 	p->low_ms = start_ms - DATING_SPOOL_MS;
-	struct db_rows *r = db_start(db, &derive_sql, DERIVE_SEEN_BEFORE, "ss", row->agent, boot);
+	struct db_rows *r =
+	    db_start(db, &derive_sql, DERIVE_SEEN_BEFORE, "ss", row->agent, boot);
 	err = db_next(r);
 	if (!err && db_int(r, 0) > p->low_ms)
 		p->low_ms = db_int(r, 0);
@@ -150,9 +156,9 @@ static ht_err apply(struct db *db, const struct fold_input *in)
 		return err;
 	bool key = has(row, PROPS_EPOCH | PROPS_SEQ) && row->source == JOURNAL_AGENT;
 	return db_exec(db, &derive_sql, DERIVE_ANCHOR_PUT, "ssiiiiissI", row->agent,
-	    row->props.boot, row->id, next.offset_ms, next.at_ms, next.mono_ns, next.floor_ms,
-	    row->source == JOURNAL_SERVER ? "presence" : "pack", key ? row->props.epoch : NULL,
-	    key ? row->props.seq : INT64_MIN);
+	    row->props.boot, row->id, next.offset_ms, next.at_ms, next.mono_ns,
+	    next.floor_ms, row->source == JOURNAL_SERVER ? "presence" : "pack",
+	    key ? row->props.epoch : NULL, key ? row->props.seq : INT64_MIN);
 }
 
 static ht_err reset(struct db *db)

@@ -9,7 +9,7 @@
 #include "server/store/journal.h"
 
 /* What is known of an agent's pack when `row` is folded, itself included. */
-HT_MUST_CHECK ht_err anchor_pack(struct db *db, const struct journal_row *row,
-    struct dating_pack *out);
+HT_MUST_CHECK ht_err anchor_pack(
+    struct db *db, const struct journal_row *row, struct dating_pack *out);
 
 #endif

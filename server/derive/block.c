@@ -5,8 +5,8 @@
 
 #include "base/reader.h"
 
-#define VERSION	      1
-#define VARINT_MAX    10
+#define VERSION         1
+#define VARINT_MAX      10
 #define NOTHING_DIFFERS 0x80
 
 /* ── numbers ─────────────────────────────────────────────────────────────────────── */
@@ -182,7 +182,8 @@ void block_to_doubles(struct block *b)
 
 double block_number(const struct block *b, size_t i)
 {
-	return b->kind == BLOCK_COUNTERS ? (double)b->points[i].counter : b->points[i].number;
+	return b->kind == BLOCK_COUNTERS ? (double)b->points[i].counter
+					 : b->points[i].number;
 }
 
 ht_err block_encode(const struct block *b, struct ht_buf *out)
@@ -212,8 +213,8 @@ ht_err block_encode(const struct block *b, struct ht_buf *out)
 }
 
 /* Times stay inside the hour and ascend, so no sum can overflow. */
-static bool get_time(struct ht_reader *r, const struct block *b, int64_t *at, int64_t *delta,
-    bool *rebased)
+static bool get_time(struct ht_reader *r, const struct block *b, int64_t *at,
+    int64_t *delta, bool *rebased)
 {
 	uint64_t v = get_varint(r);
 	int64_t dd = unzigzag(v >> 1);

@@ -18,15 +18,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define BLOCK_HOUR_MS	 INT64_C(3600000)
-#define BLOCK_POINTS_MAX 7200		/* two a second; more are refused */
-#define BLOCK_BYTES_MAX	 (BLOCK_POINTS_MAX * 20 + 16)
+#define BLOCK_HOUR_MS    INT64_C(3600000)
+#define BLOCK_POINTS_MAX 7200 /* two a second; more are refused */
+#define BLOCK_BYTES_MAX  (BLOCK_POINTS_MAX * 20 + 16)
 
 enum block_kind { BLOCK_DOUBLES, BLOCK_COUNTERS };
 
 struct block_point {
 	int64_t at_ms;
-	bool rebased;		/* dated by the server */
+	bool rebased; /* dated by the server */
 	union {
 		double number;
 		uint64_t counter;
@@ -36,16 +36,17 @@ struct block_point {
 struct block {
 	int64_t hour_ms;
 	enum block_kind kind;
-	struct block_point *points;	/* n, ascending; owned */
+	struct block_point *points; /* n, ascending; owned */
 	size_t n, cap;
 };
 
 /* An empty block of the hour that holds at_ms. */
 void block_init(struct block *b, enum block_kind kind, int64_t at_ms);
-void block_fini(struct block *b);	/* accepts a zeroed one */
+void block_fini(struct block *b); /* accepts a zeroed one */
 
 /* HT_MALFORMED for bytes that do not follow the format exactly; `out` as after init. */
-HT_MUST_CHECK ht_err block_decode(int64_t hour_ms, const void *bytes, size_t len, struct block *out);
+HT_MUST_CHECK ht_err block_decode(
+    int64_t hour_ms, const void *bytes, size_t len, struct block *out);
 
 /* Put a point in its place. A point at the same millisecond is replaced. HT_RANGE:
  * another hour. HT_FULL, HT_NOMEM: unchanged. */

@@ -5,9 +5,10 @@
 #include "base/clock.h"
 #include "mqtt/senml.h"
 
-#define DRIFT_PPM	100
-#define WRONG_SPAN_MS	(INT64_C(86400) * 1000)	/* wrong times further apart have jumped */
-#define RELATIVE_MAX_S	1e10			/* keeps arithmetic in range */
+#define DRIFT_PPM     100
+#define WRONG_SPAN_MS (INT64_C(86400) * 1000) /* wrong times further apart have jumped \
+					       */
+#define RELATIVE_MAX_S 1e10                   /* keeps arithmetic in range */
 
 static int64_t max64(int64_t a, int64_t b)
 {
@@ -39,7 +40,8 @@ bool dating_sight(const struct dating_anchor *have, int64_t clock_ns, int64_t re
 		*out = a;
 		return true;
 	}
-	if (a.offset_ms >= have->offset_ms && received_ms - have->at_ms < DATING_WINDOW_MS)
+	if (a.offset_ms >= have->offset_ms &&
+	    received_ms - have->at_ms < DATING_WINDOW_MS)
 		return false;
 	/* What was sealed before this moment was dated by the old offset. */
 	a.floor_ms = max64(have->floor_ms, have->offset_ms + ms_of(clock_ns));
@@ -64,7 +66,8 @@ static int64_t distance(int64_t a, int64_t b)
 
 static struct dating_time between(int64_t low_ms, int64_t high_ms)
 {
-	/* Bounds that contradict each other (a clock was set): as wide as the contradiction. */
+	/* Bounds that contradict each other (a clock was set): as wide as the
+	 * contradiction. */
 	return (struct dating_time){
 		.at_ms = low_ms + (high_ms - low_ms) / 2,
 		.uncertainty_ms = (distance(high_ms, low_ms) + 1) / 2,
@@ -81,15 +84,17 @@ struct dating_time dating_sealed(const struct dating_pack *p)
 
 		return (struct dating_time){
 			.at_ms = at,
-			.uncertainty_ms = DATING_DELAY_MS +
+			.uncertainty_ms =
+			    DATING_DELAY_MS +
 			    distance(at, p->anchor.at_ms) * DRIFT_PPM / 1000000,
 			.rebased = true,
 		};
 	}
-	if (p->bounded)		/* the boot began after low, so this came mono later */
+	if (p->bounded) /* the boot began after low, so this came mono later */
 		return between(p->low_ms + mono_ms, p->high_ms);
 	if (!p->live)
-		return between(p->received_ms - DATING_SPOOL_MS + mono_ms, p->received_ms);
+		return between(
+		    p->received_ms - DATING_SPOOL_MS + mono_ms, p->received_ms);
 	return (struct dating_time){ p->received_ms, DATING_UNDATED_MS, true };
 }
 
@@ -108,11 +113,13 @@ static bool believable(const struct dating_pack *p, double t)
 {
 	int64_t ms = absolute_ms(t);
 
-	return absolute(t) && ms >= DATING_YEAR_2020_MS && ms <= p->received_ms + DATING_SKEW_MS;
+	return absolute(t) && ms >= DATING_YEAR_2020_MS &&
+	       ms <= p->received_ms + DATING_SKEW_MS;
 }
 
 /* The newest believable time, if any. */
-static bool newest_believable(const struct dating_pack *p, const double *t, size_t n, int64_t *out)
+static bool newest_believable(
+    const struct dating_pack *p, const double *t, size_t n, int64_t *out)
 {
 	bool any = false;
 
@@ -135,25 +142,26 @@ static bool clock_wrong(const struct dating_pack *p, const struct dating_time *s
 	if (!p->anchor.known || !p->has_mono)
 		return false;
 	return newest_believable(p, t, n, &newest) &&
-	    distance(newest, sealed->at_ms) > DATING_SKEW_MS + sealed->uncertainty_ms;
+	       distance(newest, sealed->at_ms) > DATING_SKEW_MS + sealed->uncertainty_ms;
 }
 
-static struct dating_time relative(const struct dating_pack *p, const struct dating_time *sealed,
-    double t)
+static struct dating_time relative(
+    const struct dating_pack *p, const struct dating_time *sealed, double t)
 {
 	struct dating_time out = *sealed;
 	int64_t back_ms = (int64_t)llround(fmin(-t, RELATIVE_MAX_S) * 1000.0);
 
 	out.at_ms -= back_ms;
-	/* Ahead of the floor order is kept by the sealing alone; behind it, by the record's own clock. */
+	/* Ahead of the floor order is kept by the sealing alone; behind it, by the
+	 * record's own clock. */
 	if (p->anchor.known && p->has_mono && back_ms)
 		out.at_ms = by_anchor(&p->anchor, ms_of(p->mono_ns) - back_ms);
 	return out;
 }
 
 struct wrong {
-	int64_t newest_ms;	/* of the wrong times */
-	int64_t target_ms;	/* where that falls */
+	int64_t newest_ms; /* of the wrong times */
+	int64_t target_ms; /* where that falls */
 	bool any;
 };
 
@@ -166,8 +174,8 @@ static bool is_wrong(const struct dating_pack *p, double t, bool all)
 	return all || !believable(p, t);
 }
 
-static struct wrong find_wrong(const struct dating_pack *p, const struct dating_time *sealed,
-    const double *t, size_t n, bool all)
+static struct wrong find_wrong(const struct dating_pack *p,
+    const struct dating_time *sealed, const double *t, size_t n, bool all)
 {
 	struct wrong w = { .target_ms = min64(sealed->at_ms, p->received_ms) };
 
@@ -178,28 +186,30 @@ static struct wrong find_wrong(const struct dating_pack *p, const struct dating_
 			w.newest_ms = w.any ? max64(w.newest_ms, ms) : ms;
 			w.any = true;
 		} else if (t[i] > 0) {
-			/* The clock was set in the middle of the pack: they came before that. */
+			/* The clock was set in the middle of the pack: they came before
+			 * that. */
 			w.target_ms = min64(w.target_ms, absolute_ms(t[i]));
 		}
 	}
 	return w;
 }
 
-static struct dating_time moved(const struct wrong *w, const struct dating_time *sealed, double t)
+static struct dating_time moved(
+    const struct wrong *w, const struct dating_time *sealed, double t)
 {
 	int64_t back = isfinite(t) ? w->newest_ms - absolute_ms(t) : INT64_MAX;
 	bool jumped = back > WRONG_SPAN_MS;
 
 	return (struct dating_time){
 		.at_ms = jumped ? w->target_ms : w->target_ms - back,
-		.uncertainty_ms = sealed->uncertainty_ms +
-		    (jumped ? WRONG_SPAN_MS : DATING_UNDATED_MS),
+		.uncertainty_ms =
+		    sealed->uncertainty_ms + (jumped ? WRONG_SPAN_MS : DATING_UNDATED_MS),
 		.rebased = true,
 	};
 }
 
-void dating_records(const struct dating_pack *p, const double *t, size_t n,
-    struct dating_time *out)
+void dating_records(
+    const struct dating_pack *p, const double *t, size_t n, struct dating_time *out)
 {
 	struct dating_time sealed = dating_sealed(p);
 	bool all = clock_wrong(p, &sealed, t, n);

@@ -15,20 +15,22 @@
 #include <stdint.h>
 
 #define DATING_YEAR_2020_MS INT64_C(1577836800000)
-#define DATING_SKEW_MS	    (5 * 60 * 1000)	/* an absolute time further off is wrong */
-#define DATING_DELAY_MS	    1000		/* what an anchor may be late */
-#define DATING_UNDATED_MS   (60 * 1000)		/* ± of a live pack that says nothing of its sealing */
-#define DATING_SPOOL_MS	    (INT64_C(30) * 86400 * 1000)	/* what an edge keeps at most */
-#define DATING_WINDOW_MS    (INT64_C(86400) * 1000)	/* an anchor older than this is renewed */
+#define DATING_SKEW_MS      (5 * 60 * 1000) /* an absolute time further off is wrong */
+#define DATING_DELAY_MS     1000            /* what an anchor may be late */
+#define DATING_UNDATED_MS \
+	(60 * 1000) /* ± of a live pack that says nothing of its sealing */
+#define DATING_SPOOL_MS (INT64_C(30) * 86400 * 1000) /* what an edge keeps at most */
+#define DATING_WINDOW_MS \
+	(INT64_C(86400) * 1000) /* an anchor older than this is renewed */
 
 /* An anchor of one boot: `offset_ms` is Unix time minus the boot's clock. */
 struct dating_anchor {
 	bool known;
 	int64_t offset_ms;
-	int64_t at_ms;		/* when it was taken, for the drift */
-	int64_t mono_ns;	/* the boot's clock then */
-	int64_t floor_ms;	/* times after mono_ns are not dated before this, so that an
-				 * earlier offset than the last one turns no order around */
+	int64_t at_ms;    /* when it was taken, for the drift */
+	int64_t mono_ns;  /* the boot's clock then */
+	int64_t floor_ms; /* times after mono_ns are not dated before this, so that an
+			   * earlier offset than the last one turns no order around */
 };
 
 /* A sighting: at `received_ms` a message came that was sent when the boot's clock showed
@@ -40,17 +42,18 @@ bool dating_sight(const struct dating_anchor *have, int64_t clock_ns, int64_t re
 /* What is known of a pack. */
 struct dating_pack {
 	int64_t received_ms;
-	bool live;		/* came at once (lane data), as far as it says */
-	bool has_mono;		/* the boot's clock at its sealing is known */
+	bool live;     /* came at once (lane data), as far as it says */
+	bool has_mono; /* the boot's clock at its sealing is known */
 	int64_t mono_ns;
 	struct dating_anchor anchor;
-	bool bounded;		/* without anchor: the boot lies between these */
+	bool bounded; /* without anchor: the boot lies between these */
 	int64_t low_ms, high_ms;
 };
 
 struct dating_time {
-	int64_t at_ms, uncertainty_ms;	/* at ± uncertainty; 0: the edge's own, synchronised clock */
-	bool rebased;			/* dated here, not by the edge */
+	int64_t at_ms,
+	    uncertainty_ms; /* at ± uncertainty; 0: the edge's own, synchronised clock */
+	bool rebased;       /* dated here, not by the edge */
 };
 
 /* When the pack was sealed. */

@@ -4,10 +4,7 @@ const struct fold *const folds[] = {
 	/* registry */
 
 	/* per agent */
-	&fold_anchor,
-	&fold_latest,
-	&fold_series,
-	&fold_gap,
+	&fold_anchor, &fold_latest, &fold_series, &fold_gap,
 
 	/* links, machines, posture */
 

@@ -62,8 +62,9 @@ ht_err gap_parse(const char *text, struct gap *out)
 	const char *at = text;
 	struct gap g;
 
-	if (!take_epoch(&at, g.epoch) || !take_byte(&at, ':') || !take_seq(&at, &g.first_seq) ||
-	    !take_byte(&at, '-') || !take_seq(&at, &g.last_seq) || !take_byte(&at, ' ') ||
+	if (!take_epoch(&at, g.epoch) || !take_byte(&at, ':') ||
+	    !take_seq(&at, &g.first_seq) || !take_byte(&at, '-') ||
+	    !take_seq(&at, &g.last_seq) || !take_byte(&at, ' ') ||
 	    !take_reason(at, g.reason) || g.first_seq > g.last_seq)
 		return HT_MALFORMED;
 	*out = g;
@@ -80,9 +81,9 @@ static ht_err apply(struct db *db, const struct fold_input *in)
 
 		if (!rec->known || rec->metric != HT_M_AGENT_GAP ||
 		    gap_parse(rec->senml->string, &g))
-			continue;	/* latest shows what it said */
-		err = db_exec(db, &derive_sql, DERIVE_GAP_PUT, "ssiisii", in->row->agent, g.epoch,
-		    g.first_seq, g.last_seq, g.reason, rec->at_ms, in->row->id);
+			continue; /* latest shows what it said */
+		err = db_exec(db, &derive_sql, DERIVE_GAP_PUT, "ssiisii", in->row->agent,
+		    g.epoch, g.first_seq, g.last_seq, g.reason, rec->at_ms, in->row->id);
 	}
 	return err;
 }

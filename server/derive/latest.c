@@ -19,7 +19,8 @@ static enum ht_kind kind_of(const struct fold_record *rec)
 	return rec->known ? ht_metric_info(rec->metric)->kind : rec->senml->kind;
 }
 
-static ht_err put(struct db *db, const struct journal_row *row, const struct fold_record *rec)
+static ht_err put(
+    struct db *db, const struct journal_row *row, const struct fold_record *rec)
 {
 	const struct senml_record *s = rec->senml;
 	enum ht_kind kind = kind_of(rec);

@@ -17,7 +17,7 @@ struct run {
 	const struct fold *const *folds;
 	size_t n;
 	int64_t cursor[RUN_FOLDS_MAX], from[RUN_FOLDS_MAX];
-	int64_t now_ms;		/* received_ms of the newest row folded */
+	int64_t now_ms; /* received_ms of the newest row folded */
 };
 
 /* A decoded and dated pack, or nothing. */
@@ -35,7 +35,8 @@ const struct writer_folds writer_folds = { .slice = run_slice };
 
 static ht_err cursor_put(struct db *db, const struct fold *f, int64_t id)
 {
-	return db_exec(db, &derive_sql, DERIVE_CURSOR_PUT, "sii", f->name, (int64_t)f->version, id);
+	return db_exec(
+	    db, &derive_sql, DERIVE_CURSOR_PUT, "sii", f->name, (int64_t)f->version, id);
 }
 
 static ht_err begin_anew(struct run *run, size_t i)
@@ -59,7 +60,8 @@ static ht_err cursors_load(struct run *run)
 		for (size_t i = 0; i < run->n; i++) {
 			const struct fold *f = run->folds[i];
 
-			if (strcmp(f->name, db_text(r, 0)) == 0 && db_int(r, 1) == f->version)
+			if (strcmp(f->name, db_text(r, 0)) == 0 &&
+			    db_int(r, 1) == f->version)
 				run->cursor[i] = db_int(r, 2);
 		}
 	}
@@ -117,9 +119,9 @@ static bool name_record(const char *agent, struct fold_record *rec)
 		return false;
 	memcpy(rec->instance, rec->name.instance, rec->name.instance_len);
 	rec->instance[rec->name.instance_len] = '\0';
-	rec->known = ht_metric_find(rec->name.family, rec->name.family_len, rec->name.quantity,
-			 rec->name.quantity_len, &rec->metric) &&
-	    kind_fits(ht_metric_info(rec->metric), rec->senml->kind);
+	rec->known = ht_metric_find(rec->name.family, rec->name.family_len,
+			 rec->name.quantity, rec->name.quantity_len, &rec->metric) &&
+		     kind_fits(ht_metric_info(rec->metric), rec->senml->kind);
 	return true;
 }
 
@@ -300,7 +302,8 @@ static ht_err settle(struct run *run)
 	return err;
 }
 
-static ht_err one_int(struct db *db, int statement, int64_t arg, bool has_arg, int64_t *out)
+static ht_err one_int(
+    struct db *db, int statement, int64_t arg, bool has_arg, int64_t *out)
 {
 	struct db_rows *r = has_arg ? db_start(db, &derive_sql, statement, "i", arg)
 				    : db_start(db, &derive_sql, statement, "");
@@ -327,8 +330,8 @@ static ht_err what_is_left(const struct run *run, struct writer_fold_state *out)
 	return err;
 }
 
-ht_err run_slice_of(struct db *db, const struct fold *const *list, size_t n, int64_t budget_ns,
-    struct writer_fold_state *out)
+ht_err run_slice_of(struct db *db, const struct fold *const *list, size_t n,
+    int64_t budget_ns, struct writer_fold_state *out)
 {
 	struct run run = { .db = db, .folds = list, .n = n };
 	int64_t until_ns = ht_mono_ns() + budget_ns;

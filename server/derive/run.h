@@ -10,8 +10,10 @@
 #include "server/store/writer.h"
 
 /* One slice, inside the caller's transaction: at least one row when there is one, then on
- * until `budget_ns` have passed. A fold that is new or has another version is reset first. */
-HT_MUST_CHECK ht_err run_slice(struct db *db, int64_t budget_ns, struct writer_fold_state *out);
+ * until `budget_ns` have passed. A fold that is new or has another version is reset
+ * first. */
+HT_MUST_CHECK ht_err run_slice(
+    struct db *db, int64_t budget_ns, struct writer_fold_state *out);
 
 /* The same with other folds, for tests. At most RUN_FOLDS_MAX. */
 #define RUN_FOLDS_MAX 32

@@ -5,11 +5,11 @@
 #include "server/derive/folds.h"
 #include "server/derive/sql.h"
 
-static ht_err series_id(struct db *db, const char *agent, const struct fold_record *rec,
-    int64_t *out)
+static ht_err series_id(
+    struct db *db, const char *agent, const struct fold_record *rec, int64_t *out)
 {
-	struct db_rows *r = db_start(db, &derive_sql, DERIVE_SERIES_GET, "ss", agent,
-	    rec->name.family);
+	struct db_rows *r =
+	    db_start(db, &derive_sql, DERIVE_SERIES_GET, "ss", agent, rec->name.family);
 	ht_err err = db_next(r);
 
 	if (!err)
@@ -24,11 +24,11 @@ static ht_err series_id(struct db *db, const char *agent, const struct fold_reco
 	return err;
 }
 
-static ht_err load(struct db *db, int64_t series, enum block_kind kind, int64_t at_ms,
-    struct block *out)
+static ht_err load(
+    struct db *db, int64_t series, enum block_kind kind, int64_t at_ms, struct block *out)
 {
-	struct db_rows *r = db_start(db, &derive_sql, DERIVE_BLOCK_GET, "ii", series,
-	    block_hour(at_ms));
+	struct db_rows *r =
+	    db_start(db, &derive_sql, DERIVE_BLOCK_GET, "ii", series, block_hour(at_ms));
 	ht_err err = db_next(r);
 
 	if (!err) {
@@ -59,15 +59,16 @@ static ht_err save(struct db *db, int64_t series, const struct block *b)
 	}
 	ht_err err = block_encode(b, &bytes);
 	if (!err)
-		err = db_exec(db, &derive_sql, DERIVE_BLOCK_PUT, "iiidddb", series, b->hour_ms,
-		    (int64_t)b->n, min, max, sum, bytes.data, bytes.len);
+		err = db_exec(db, &derive_sql, DERIVE_BLOCK_PUT, "iiidddb", series,
+		    b->hour_ms, (int64_t)b->n, min, max, sum, bytes.data, bytes.len);
 	ht_buf_fini(&bytes);
 	return err;
 }
 
 static enum block_kind kind_of(const struct fold_record *rec)
 {
-	enum ht_kind kind = rec->known ? ht_metric_info(rec->metric)->kind : rec->senml->kind;
+	enum ht_kind kind =
+	    rec->known ? ht_metric_info(rec->metric)->kind : rec->senml->kind;
 
 	return kind == HT_COUNTER ? BLOCK_COUNTERS : BLOCK_DOUBLES;
 }
@@ -97,7 +98,8 @@ static ht_err put(struct db *db, const char *agent, const struct fold_record *re
 	if (!err)
 		err = save(db, series, &b);
 	else if (err == HT_FULL)
-		err = HT_OK;	/* more than two a second: the journal has them, the series not */
+		err = HT_OK; /* more than two a second: the journal has them, the series
+				not */
 	block_fini(&b);
 	return err;
 }

@@ -10,10 +10,10 @@
 
 #include <sqlite3.h>
 
-#define DB_TABLES_MAX	  32
+#define DB_TABLES_MAX     32
 #define DB_STATEMENTS_MAX 64
 #define DB_SAVEPOINTS_MAX 4
-#define DB_BUSY_MS	  5000
+#define DB_BUSY_MS        5000
 
 struct db_rows {
 	struct db *db;
@@ -21,34 +21,51 @@ struct db_rows {
 	const char *room;
 	int id;
 	bool running;
-	ht_err err;		/* of start; told by the first next */
+	ht_err err; /* of start; told by the first next */
 };
 
 struct db_table {
 	const struct db_sql *sql;
-	struct db_rows *rows;	/* sql->n of them */
+	struct db_rows *rows; /* sql->n of them */
 };
 
 struct db {
 	sqlite3 *handle;
 	struct db_table tables[DB_TABLES_MAX];
 	size_t n_tables;
-	struct db_rows failed;	/* what start returns when memory is out */
-	int depth;		/* of savepoints */
+	struct db_rows failed; /* what start returns when memory is out */
+	int depth;             /* of savepoints */
 	char error[512];
 };
 
-enum { SQL_BEGIN, SQL_BEGIN_READ, SQL_COMMIT, SQL_ROLLBACK, SQL_SAVE, SQL_RELEASE = SQL_SAVE + DB_SAVEPOINTS_MAX,
-	SQL_ROLLBACK_TO = SQL_RELEASE + DB_SAVEPOINTS_MAX, SQL_COUNT = SQL_ROLLBACK_TO + DB_SAVEPOINTS_MAX };
+enum {
+	SQL_BEGIN,
+	SQL_BEGIN_READ,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_SAVE,
+	SQL_RELEASE = SQL_SAVE + DB_SAVEPOINTS_MAX,
+	SQL_ROLLBACK_TO = SQL_RELEASE + DB_SAVEPOINTS_MAX,
+	SQL_COUNT = SQL_ROLLBACK_TO + DB_SAVEPOINTS_MAX
+};
 
 static const char *const sql[SQL_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_BEGIN_READ] = "BEGIN",
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
-	[SQL_SAVE] = "SAVEPOINT s0", "SAVEPOINT s1", "SAVEPOINT s2", "SAVEPOINT s3",
-	[SQL_RELEASE] = "RELEASE s0", "RELEASE s1", "RELEASE s2", "RELEASE s3",
-	[SQL_ROLLBACK_TO] = "ROLLBACK TO s0", "ROLLBACK TO s1", "ROLLBACK TO s2", "ROLLBACK TO s3",
+	[SQL_SAVE] = "SAVEPOINT s0",
+	"SAVEPOINT s1",
+	"SAVEPOINT s2",
+	"SAVEPOINT s3",
+	[SQL_RELEASE] = "RELEASE s0",
+	"RELEASE s1",
+	"RELEASE s2",
+	"RELEASE s3",
+	[SQL_ROLLBACK_TO] = "ROLLBACK TO s0",
+	"ROLLBACK TO s1",
+	"ROLLBACK TO s2",
+	"ROLLBACK TO s3",
 };
 
 static const struct db_sql own = { "db", sql, SQL_COUNT };
@@ -84,7 +101,7 @@ static ht_err map_code(sqlite3 *handle, int code)
 	case SQLITE_MISUSE:
 	case SQLITE_RANGE:
 		return HT_INVALID;
-	default:	/* IOERR, CANTOPEN, PROTOCOL: a full disk may show as these too */
+	default: /* IOERR, CANTOPEN, PROTOCOL: a full disk may show as these too */
 		return handle && sqlite3_system_errno(handle) == ENOSPC ? HT_FULL : HT_IO;
 	}
 }
@@ -103,13 +120,15 @@ static ht_err pragmas(struct db *db, bool read_only)
 	ht_err err = db_script(db, "PRAGMA foreign_keys = ON");
 
 	if (!err && !read_only)
-		err = db_script(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+		err =
+		    db_script(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
 	return err;
 }
 
 ht_err db_open(const char *file, bool read_only, struct db **out, struct ht_fault *fault)
 {
-	int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	int flags =
+	    read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 	struct db *db = calloc(1, sizeof(*db));
 	ht_err err;
 
@@ -126,7 +145,8 @@ ht_err db_open(const char *file, bool read_only, struct db **out, struct ht_faul
 	}
 	if (err) {
 		ht_fault_set(fault, err,
-		    "%s: cannot open the database (%s); check that the folder exists, has space and is writable",
+		    "%s: cannot open the database (%s); check that the folder exists, "
+		    "has space and is writable",
 		    file, db->error);
 		db_close(db);
 		return err;
@@ -174,8 +194,8 @@ static ht_err check_names(struct db_rows *r)
 		snprintf(want, sizeof(want), "$%d", i);
 		if (!name || strcmp(name, want) != 0) {
 			snprintf(r->db->error, sizeof(r->db->error),
-			    "%s statement %d: placeholder %d is %s, not %s", r->room, r->id, i,
-			    name ? name : "unnamed", want);
+			    "%s statement %d: placeholder %d is %s, not %s", r->room,
+			    r->id, i, name ? name : "unnamed", want);
 			return HT_INVALID;
 		}
 	}
@@ -187,12 +207,12 @@ static ht_err prepare(struct db_rows *r, const char *text)
 	const char *tail = NULL;
 
 	if (!text) {
-		snprintf(r->db->error, sizeof(r->db->error), "%s statement %d: has no text",
-		    r->room, r->id);
+		snprintf(r->db->error, sizeof(r->db->error),
+		    "%s statement %d: has no text", r->room, r->id);
 		return HT_INVALID;
 	}
-	int code = sqlite3_prepare_v3(r->db->handle, text, -1, SQLITE_PREPARE_PERSISTENT,
-	    &r->stmt, &tail);
+	int code = sqlite3_prepare_v3(
+	    r->db->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &r->stmt, &tail);
 	if (code != SQLITE_OK)
 		return fail(r->db, r->room, r->id, code);
 	ht_err err = check_names(r);
@@ -235,8 +255,8 @@ static ht_err bind_all(struct db_rows *r, const char *types, va_list ap)
 
 	if ((int)n != sqlite3_bind_parameter_count(r->stmt)) {
 		snprintf(r->db->error, sizeof(r->db->error),
-		    "%s statement %d: %zu arguments for %d placeholders", r->room, r->id, n,
-		    sqlite3_bind_parameter_count(r->stmt));
+		    "%s statement %d: %zu arguments for %d placeholders", r->room, r->id,
+		    n, sqlite3_bind_parameter_count(r->stmt));
 		return HT_INVALID;
 	}
 	for (int i = 1; i <= (int)n && code == SQLITE_OK; i++) {
@@ -260,8 +280,8 @@ static ht_err bind_all(struct db_rows *r, const char *types, va_list ap)
 			code = bind_double(r->stmt, i, d, isnan(d));
 			break;
 		case 's':
-			code = sqlite3_bind_text(r->stmt, i, va_arg(ap, const char *), -1,
-			    SQLITE_STATIC);
+			code = sqlite3_bind_text(
+			    r->stmt, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
 			break;
 		case 'b':
 			p = va_arg(ap, const void *);
@@ -277,8 +297,8 @@ static ht_err bind_all(struct db_rows *r, const char *types, va_list ap)
 	return code == SQLITE_OK ? HT_OK : fail(r->db, r->room, r->id, code);
 }
 
-static struct db_rows *start(struct db *db, const struct db_sql *table, int id,
-    const char *types, va_list ap)
+static struct db_rows *start(
+    struct db *db, const struct db_sql *table, int id, const char *types, va_list ap)
 {
 	struct db_table *t = table_of(db, table);
 
@@ -297,7 +317,8 @@ static struct db_rows *start(struct db *db, const struct db_sql *table, int id,
 	return r;
 }
 
-struct db_rows *db_start(struct db *db, const struct db_sql *table, int id, const char *types, ...)
+struct db_rows *db_start(
+    struct db *db, const struct db_sql *table, int id, const char *types, ...)
 {
 	va_list ap;
 
@@ -331,7 +352,8 @@ int64_t db_int(const struct db_rows *rows, int column)
 
 double db_double(const struct db_rows *rows, int column)
 {
-	return db_is_null(rows, column) ? (double)NAN : sqlite3_column_double(rows->stmt, column);
+	return db_is_null(rows, column) ? (double)NAN
+					: sqlite3_column_double(rows->stmt, column);
 }
 
 const char *db_text(const struct db_rows *rows, int column)
@@ -446,7 +468,7 @@ void db_rollback_to(struct db *db)
 	assert(db->depth > 0);
 	db->depth--;
 	if (sqlite3_get_autocommit(db->handle))
-		return;		/* the whole transaction is gone: commit will fail */
+		return; /* the whole transaction is gone: commit will fail */
 	ht_err err = db_exec(db, &own, SQL_ROLLBACK_TO + db->depth, "");
 	if (!err)
 		err = db_exec(db, &own, SQL_RELEASE + db->depth, "");

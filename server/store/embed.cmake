@@ -1,6 +1,6 @@
 # Write the migrations into a C file: cmake -DFILES=a.sql;b.sql -DOUT=x.c -P embed.cmake.
 # Each carries its version bump at its end, so that both are one transaction.
-set(code "/* Made from migrations/*.sql at build time. */\n#include \"server/store/migrate.h\"\n\n")
+set(code "/* Made from the .sql files at build time. */\n#include \"server/store/migrate.h\"\n\n")
 set(rows "")
 set(n 0)
 foreach(file IN LISTS FILES)

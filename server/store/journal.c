@@ -12,7 +12,9 @@ static const char *const sources[] = {
 	[JOURNAL_SERVER] = "server",
 };
 
-static const char *const lanes[] = { [JOURNAL_NO_LANE] = NULL, [JOURNAL_DATA] = "data", [JOURNAL_HIST] = "hist" };
+static const char *const lanes[] = {
+	[JOURNAL_NO_LANE] = NULL, [JOURNAL_DATA] = "data", [JOURNAL_HIST] = "hist"
+};
 
 const char *journal_source_name(enum journal_source source)
 {
@@ -52,10 +54,11 @@ static ht_err put(struct db *db, const struct journal_row *row)
 
 	return db_exec(db, &store_sql, STORE_JOURNAL_PUT, "sssssIssIIsisb",
 	    sources[row->source], row->kind, row->agent, lanes[row->lane],
-	    key ? p->epoch : NULL, key ? p->seq : INT64_MIN, text_if(p, PROPS_BOOT, p->boot),
-	    text_if(p, PROPS_SESSION, p->session), int_if(p, PROPS_MONO, p->mono_ns),
-	    int_if(p, PROPS_SENT_MONO, p->sent_mono_ns), row->content_type, row->received_ms,
-	    row->actor, row->payload, row->len);
+	    key ? p->epoch : NULL, key ? p->seq : INT64_MIN,
+	    text_if(p, PROPS_BOOT, p->boot), text_if(p, PROPS_SESSION, p->session),
+	    int_if(p, PROPS_MONO, p->mono_ns),
+	    int_if(p, PROPS_SENT_MONO, p->sent_mono_ns), row->content_type,
+	    row->received_ms, row->actor, row->payload, row->len);
 }
 
 static ht_err aside(struct db *db, const struct journal_row *row, const char *reason,
@@ -66,17 +69,19 @@ static ht_err aside(struct db *db, const struct journal_row *row, const char *re
 	uint8_t hash[SHA256_DIGEST_LENGTH];
 
 	SHA256(row->payload ? row->payload : "", row->len, hash);
-	ht_err err = db_exec(db, &store_sql, STORE_ASIDE_PUT, "sssssIssIIsibb", reason, row->agent,
-	    fingerprint, lanes[row->lane], key ? p->epoch : NULL, key ? p->seq : INT64_MIN,
-	    text_if(p, PROPS_BOOT, p->boot), text_if(p, PROPS_SESSION, p->session),
-	    int_if(p, PROPS_MONO, p->mono_ns), int_if(p, PROPS_SENT_MONO, p->sent_mono_ns),
-	    row->content_type, row->received_ms, row->payload, row->len, hash, sizeof(hash));
+	ht_err err = db_exec(db, &store_sql, STORE_ASIDE_PUT, "sssssIssIIsibb", reason,
+	    row->agent, fingerprint, lanes[row->lane], key ? p->epoch : NULL,
+	    key ? p->seq : INT64_MIN, text_if(p, PROPS_BOOT, p->boot),
+	    text_if(p, PROPS_SESSION, p->session), int_if(p, PROPS_MONO, p->mono_ns),
+	    int_if(p, PROPS_SENT_MONO, p->sent_mono_ns), row->content_type,
+	    row->received_ms, row->payload, row->len, hash, sizeof(hash));
 	if (err)
 		return err;
 	return db_changes(db) ? HT_OK : HT_EXISTS;
 }
 
-ht_err journal_aside(struct db *db, const struct journal_row *row, const char *fingerprint)
+ht_err journal_aside(
+    struct db *db, const struct journal_row *row, const char *fingerprint)
 {
 	return aside(db, row, "clone", fingerprint);
 }
@@ -84,8 +89,8 @@ ht_err journal_aside(struct db *db, const struct journal_row *row, const char *f
 /* Nothing was inserted: is what lies there the same? */
 static ht_err compare(struct db *db, struct journal_row *row)
 {
-	struct db_rows *r = db_start(db, &store_sql, STORE_JOURNAL_BY_KEY, "ssi", row->agent,
-	    row->props.epoch, row->props.seq);
+	struct db_rows *r = db_start(db, &store_sql, STORE_JOURNAL_BY_KEY, "ssi",
+	    row->agent, row->props.epoch, row->props.seq);
 	ht_err err = db_next(r);
 
 	if (!err) {
@@ -93,9 +98,10 @@ static ht_err compare(struct db *db, struct journal_row *row)
 		const void *there = db_blob(r, 1, &len);
 
 		row->id = db_int(r, 0);
-		err = len == row->len && (len == 0 || memcmp(there, row->payload, len) == 0)
-		    ? HT_EXISTS
-		    : HT_CONFLICT;
+		err =
+		    len == row->len && (len == 0 || memcmp(there, row->payload, len) == 0)
+			? HT_EXISTS
+			: HT_CONFLICT;
 	}
 	db_done(r);
 	return err;
@@ -105,7 +111,7 @@ ht_err journal_append(struct db *db, struct journal_row *row)
 {
 	ht_err err = put(db, row);
 
-	if (err)	/* a constraint other than the key: no conflict of packs */
+	if (err) /* a constraint other than the key: no conflict of packs */
 		return err == HT_CONFLICT ? HT_INVALID : err;
 	if (db_changes(db)) {
 		row->id = db_last_id(db);
@@ -122,15 +128,15 @@ ht_err journal_garbage(struct db *db, const struct journal_garbage *g)
 {
 	size_t kept = g->len < JOURNAL_SAMPLE_MAX ? g->len : JOURNAL_SAMPLE_MAX;
 	bool key = has(&g->props, PROPS_EPOCH | PROPS_SEQ);
-	ht_err err = db_exec(db, &store_sql, STORE_GARBAGE_PUT, "isssIsib", g->received_ms, g->topic,
-	    g->agent, key ? g->props.epoch : NULL, key ? g->props.seq : INT64_MIN, g->reason,
-	    (int64_t)g->len, g->bytes, kept);
+	ht_err err = db_exec(db, &store_sql, STORE_GARBAGE_PUT, "isssIsib",
+	    g->received_ms, g->topic, g->agent, key ? g->props.epoch : NULL,
+	    key ? g->props.seq : INT64_MIN, g->reason, (int64_t)g->len, g->bytes, kept);
 
 	if (!err)
 		err = db_exec(db, &store_sql, STORE_GARBAGE_THIN, "i", db_last_id(db));
 	if (!err)
-		err = db_exec(db, &store_sql, STORE_GARBAGE_COUNT, "ssi", g->agent ? g->agent : "",
-		    g->reason, g->received_ms);
+		err = db_exec(db, &store_sql, STORE_GARBAGE_COUNT, "ssi",
+		    g->agent ? g->agent : "", g->reason, g->received_ms);
 	return err;
 }
 
@@ -148,8 +154,8 @@ static int word(const char *const *words, size_t n, const char *text)
 	return 0;
 }
 
-static void text_into(struct db_rows *rows, int column, unsigned bit, char *to, size_t cap,
-    unsigned *bits)
+static void text_into(
+    struct db_rows *rows, int column, unsigned bit, char *to, size_t cap, unsigned *bits)
 {
 	const char *text = db_text(rows, column);
 	size_t len = text ? strlen(text) : 0;
@@ -160,7 +166,8 @@ static void text_into(struct db_rows *rows, int column, unsigned bit, char *to, 
 	*bits |= bit;
 }
 
-static void int_into(struct db_rows *rows, int column, unsigned bit, int64_t *to, unsigned *bits)
+static void int_into(
+    struct db_rows *rows, int column, unsigned bit, int64_t *to, unsigned *bits)
 {
 	if (db_is_null(rows, column))
 		return;
@@ -172,7 +179,8 @@ void journal_read(struct db_rows *rows, struct journal_row *out)
 {
 	struct journal_row row = {
 		.id = db_int(rows, 0),
-		.source = (enum journal_source)word(sources, HT_COUNT(sources), db_text(rows, 1)),
+		.source = (enum journal_source)word(
+		    sources, HT_COUNT(sources), db_text(rows, 1)),
 		.kind = db_text(rows, 2),
 		.agent = db_text(rows, 3),
 		.lane = (enum journal_lane)word(lanes, HT_COUNT(lanes), db_text(rows, 4)),

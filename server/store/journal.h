@@ -11,16 +11,16 @@ enum journal_source { JOURNAL_AGENT, JOURNAL_OPERATOR, JOURNAL_SERVER };
 enum journal_lane { JOURNAL_NO_LANE, JOURNAL_DATA, JOURNAL_HIST };
 
 struct journal_row {
-	int64_t id;			/* filled by append */
+	int64_t id; /* filled by append */
 	enum journal_source source;
-	const char *kind;		/* "data", "presence", "reply"; operator verbs such as
-					 * "agency.put"; server verbs "start", "stop", "beat" … */
-	const char *agent;		/* or NULL */
+	const char *kind;  /* "data", "presence", "reply"; operator verbs such as
+			    * "agency.put"; server verbs "start", "stop", "beat" … */
+	const char *agent; /* or NULL */
 	enum journal_lane lane;
-	struct props props;		/* epoch, seq, boot … as far as given */
-	const char *content_type;	/* or NULL */
+	struct props props;       /* epoch, seq, boot … as far as given */
+	const char *content_type; /* or NULL */
 	int64_t received_ms;
-	const char *actor;		/* operator rows: who; else NULL */
+	const char *actor; /* operator rows: who; else NULL */
 	const void *payload;
 	size_t len;
 };
@@ -32,20 +32,20 @@ HT_MUST_CHECK ht_err journal_append(struct db *db, struct journal_row *row);
 
 /* Keep a row aside without folding it (reason clone): right certificate, other machine.
  * `fingerprint` is that machine's. HT_EXISTS when it is there already. */
-HT_MUST_CHECK ht_err journal_aside(struct db *db, const struct journal_row *row,
-    const char *fingerprint);
+HT_MUST_CHECK ht_err journal_aside(
+    struct db *db, const struct journal_row *row, const char *fingerprint);
 
 /* Bytes that are no message of ours: counted by (agent, reason), a sample kept. */
 #define JOURNAL_SAMPLE_MAX 256
 
 struct journal_garbage {
 	const char *topic;
-	const char *agent;	/* or NULL: the topic names none */
-	const char *reason;	/* a short fixed word: "topic", "size", "props" … */
-	struct props props;	/* epoch and seq, when they could be read */
+	const char *agent;  /* or NULL: the topic names none */
+	const char *reason; /* a short fixed word: "topic", "size", "props" … */
+	struct props props; /* epoch and seq, when they could be read */
 	int64_t received_ms;
 	const void *bytes;
-	size_t len;		/* of the message; at most JOURNAL_SAMPLE_MAX of it are kept */
+	size_t len; /* of the message; at most JOURNAL_SAMPLE_MAX of it are kept */
 };
 
 HT_MUST_CHECK ht_err journal_garbage(struct db *db, const struct journal_garbage *g);

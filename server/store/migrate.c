@@ -36,7 +36,8 @@ ht_err migrate_list(struct db *db, const struct migration *list, size_t n, int *
 	ht_err err = migrate_version(db, &version);
 
 	if (err)
-		return ht_fault_set(fault, err, "cannot read the database's version: %s", db_error(db));
+		return ht_fault_set(
+		    fault, err, "cannot read the database's version: %s", db_error(db));
 	if (version < 0 || (size_t)version > n)
 		return ht_fault_set(fault, HT_UNSUPPORTED,
 		    "the database has schema version %d, this program knows up to %zu: "
@@ -45,7 +46,8 @@ ht_err migrate_list(struct db *db, const struct migration *list, size_t n, int *
 	for (size_t i = (size_t)version; i < n; i++) {
 		err = step(db, &list[i]);
 		if (err)
-			return ht_fault_set(fault, err, "migration %04d failed and was rolled back: %s",
+			return ht_fault_set(fault, err,
+			    "migration %04d failed and was rolled back: %s",
 			    list[i].version, db_error(db));
 	}
 	if (out_from)

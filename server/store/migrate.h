@@ -10,9 +10,9 @@
 #include "server/store/db.h"
 
 struct migration {
-	int version;		/* 1, 2, 3 … without holes */
+	int version; /* 1, 2, 3 … without holes */
 	const char *sql;
-	const char *bump;	/* sets user_version */
+	const char *bump; /* sets user_version */
 };
 
 /* Made at build time from migrations/NNNN.sql. */

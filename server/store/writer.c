@@ -8,15 +8,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define QUEUE_MAX	4096			/* rows that may wait */
+#define QUEUE_MAX       4096 /* rows that may wait */
 #define QUEUE_BYTES_MAX (64 * 1024 * 1024)
-#define POSTS_MAX	1024			/* calls that may wait */
-#define BATCH_MAX	256			/* rows in one transaction */
-#define BATCH_WAIT_NS	(50 * HT_NS_PER_MS)	/* the first of them waits at most so long */
-#define SLICE_NS	(20 * HT_NS_PER_MS)	/* folding between two commits */
-#define BACKOFF_MIN_NS	(100 * HT_NS_PER_MS)
-#define BACKOFF_MAX_NS	(5 * HT_NS_PER_S)
-#define CALL_FOLD_NS	(10 * HT_NS_PER_S)	/* a call waits at most so long for its folds */
+#define POSTS_MAX       1024                /* calls that may wait */
+#define BATCH_MAX       256                 /* rows in one transaction */
+#define BATCH_WAIT_NS   (50 * HT_NS_PER_MS) /* the first of them waits at most so long */
+#define SLICE_NS        (20 * HT_NS_PER_MS) /* folding between two commits */
+#define BACKOFF_MIN_NS  (100 * HT_NS_PER_MS)
+#define BACKOFF_MAX_NS  (5 * HT_NS_PER_S)
+#define CALL_FOLD_NS    (10 * HT_NS_PER_S) /* a call waits at most so long for its folds */
 
 enum item_kind { ITEM_ROW, ITEM_ASIDE, ITEM_GARBAGE };
 
@@ -39,7 +39,7 @@ struct call {
 	struct call *next;
 	ht_err (*fn)(struct db *db, void *arg);
 	void *fn_arg;
-	void (*done)(void *arg, ht_err err);	/* NULL: somebody waits */
+	void (*done)(void *arg, ht_err err); /* NULL: somebody waits */
 	bool finished;
 	ht_err err;
 };
@@ -55,19 +55,19 @@ struct calls {
 };
 
 struct writer {
-	struct db *db;			/* the thread's alone */
+	struct db *db; /* the thread's alone */
 	uv_thread_t thread;
-	uv_async_t async;		/* tells the loop that `finished` or `called` has some */
-	uv_mutex_t lock;		/* guards all below */
-	uv_cond_t wake;			/* the thread: there is work */
-	uv_cond_t answered;		/* waiting callers: a call has finished */
-	struct queue queue;		/* waits for its commit */
-	struct queue finished;		/* to be told on the loop */
+	uv_async_t async;      /* tells the loop that `finished` or `called` has some */
+	uv_mutex_t lock;       /* guards all below */
+	uv_cond_t wake;        /* the thread: there is work */
+	uv_cond_t answered;    /* waiting callers: a call has finished */
+	struct queue queue;    /* waits for its commit */
+	struct queue finished; /* to be told on the loop */
 	struct calls calls, called;
 	bool stopping, fold_more;
 	struct writer_stats stats;
 	int64_t fold_oldest_ms;
-	int64_t retry_at_ns, backoff_ns;	/* the thread's alone: commits failed */
+	int64_t retry_at_ns, backoff_ns; /* the thread's alone: commits failed */
 	int64_t fold_retry_at_ns, fold_backoff_ns;
 };
 
@@ -161,11 +161,12 @@ static const char *copy_text(char **at, const char *text)
 	return copy(at, text, text_len(text));
 }
 
-static struct item *item_of_row(enum item_kind kind, const struct journal_row *row,
-    const char *fingerprint)
+static struct item *item_of_row(
+    enum item_kind kind, const struct journal_row *row, const char *fingerprint)
 {
 	size_t bytes = sizeof(struct item) + text_len(row->kind) + text_len(row->agent) +
-	    text_len(row->content_type) + text_len(row->actor) + text_len(fingerprint) + row->len;
+		       text_len(row->content_type) + text_len(row->actor) +
+		       text_len(fingerprint) + row->len;
 	struct item *it = calloc(1, bytes);
 
 	if (!it)
@@ -187,7 +188,7 @@ static struct item *item_of_garbage(const struct journal_garbage *g)
 {
 	size_t kept = g->len < JOURNAL_SAMPLE_MAX ? g->len : JOURNAL_SAMPLE_MAX;
 	size_t bytes = sizeof(struct item) + text_len(g->topic) + text_len(g->agent) +
-	    text_len(g->reason) + kept;
+		       text_len(g->reason) + kept;
 	struct item *it = calloc(1, bytes);
 
 	if (!it)
@@ -239,7 +240,8 @@ ht_err writer_submit(struct writer *w, const struct journal_row *row,
 }
 
 ht_err writer_submit_aside(struct writer *w, const struct journal_row *row,
-    const char *fingerprint, void (*done)(void *arg, const struct writer_result *result), void *arg)
+    const char *fingerprint, void (*done)(void *arg, const struct writer_result *result),
+    void *arg)
 {
 	return submit(w, item_of_row(ITEM_ASIDE, row, fingerprint), done, arg);
 }
@@ -409,8 +411,8 @@ static void commit_failed(struct writer *w, ht_err err)
 
 	if (!s->failing_since_ms) {
 		s->failing_since_ms = ht_wall_ms();
-		ht_log_error("writer.failing", "err=%s text=\"%s\" queued=%zu", ht_err_name(err),
-		    db_error(w->db), w->queue.n);
+		ht_log_error("writer.failing", "err=%s text=\"%s\" queued=%zu",
+		    ht_err_name(err), db_error(w->db), w->queue.n);
 	}
 	s->failures++;
 	s->last_err = err;
@@ -482,7 +484,8 @@ static void do_slice(struct writer *w)
 	uv_mutex_unlock(&w->lock);
 	ht_err err = fold_slice(w, &state);
 	if (err) {
-		ht_log_warn("fold.failed", "err=%s text=\"%s\"", ht_err_name(err), db_error(w->db));
+		ht_log_warn("fold.failed", "err=%s text=\"%s\"", ht_err_name(err),
+		    db_error(w->db));
 		backoff(ht_mono_ns(), &w->fold_backoff_ns, &w->fold_retry_at_ns);
 	}
 	uv_mutex_lock(&w->lock);
@@ -579,7 +582,8 @@ static void writer_main(void *arg)
 
 	uv_mutex_lock(&w->lock);
 	while (!w->stopping) {
-		int64_t now = ht_mono_ns(), batch = batch_due_ns(w), fold = fold_due_ns(w);
+		int64_t now = ht_mono_ns(), batch = batch_due_ns(w),
+			fold = fold_due_ns(w);
 
 		if (batch <= now)
 			do_batch(w);
@@ -621,7 +625,8 @@ no_wake:
 	return HT_NOMEM;
 }
 
-ht_err writer_start(uv_loop_t *loop, const char *file, struct writer **out, struct ht_fault *fault)
+ht_err writer_start(
+    uv_loop_t *loop, const char *file, struct writer **out, struct ht_fault *fault)
 {
 	struct writer *w = calloc(1, sizeof(*w));
 
