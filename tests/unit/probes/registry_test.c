@@ -33,8 +33,8 @@ static void test_names_are_found_and_unique(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_rows_are_complete),
-	    cmocka_unit_test(test_names_are_found_and_unique),
+		cmocka_unit_test(test_rows_are_complete),
+		cmocka_unit_test(test_names_are_found_and_unique),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,7 @@ static void host_emit(const struct probe_host *host, const struct ht_reading *in
 		assert_non_null(r->readings);
 	}
 	struct runner_reading *out = &r->readings[r->n_readings++];
-	*out = (struct runner_reading){.metric = in->metric, .at_ns = in->at_ns};
+	*out = (struct runner_reading){ .metric = in->metric, .at_ns = in->at_ns };
 	assert_true(strlen(in->instance) <= HT_INSTANCE_MAX);
 	out->instance = strdup(in->instance);
 	switch (ht_metric_info(in->metric)->kind) {
@@ -114,7 +114,7 @@ static int open_icmp(enum probe_privilege what, bool *out_raw)
 static void answer_one(struct runner *r, const struct ask *a)
 {
 	const struct grant *g = &r->fake->grants[a->what];
-	struct probe_grant out = {.err = HT_OK, .fd = -1};
+	struct probe_grant out = { .err = HT_OK, .fd = -1 };
 
 	if (g->set && g->err) {
 		out.err = g->err;
@@ -163,7 +163,7 @@ static ht_err host_ask(const struct probe_host *host, enum probe_privilege what,
 
 		if (a->used)
 			continue;
-		*a = (struct ask){true, what, "", name != NULL, answer, arg};
+		*a = (struct ask){ true, what, "", name != NULL, answer, arg };
 		if (name)
 			snprintf(a->name, sizeof(a->name), "%s", name);
 		uv_idle_start(&r->fake->answering, answer_all);
@@ -209,15 +209,15 @@ struct runner *runner_new(void)
 	uv_timer_init(&r->loop, &r->fake->deadline);
 	r->fake->answering.data = r->fake->deadline.data = r;
 	r->site.packets_per_s = 1000;
-	r->host = (struct probe_host){.loop = &r->loop,
-	    .emit = host_emit,
-	    .done = host_done,
-	    .ask = host_ask,
-	    .forget = host_forget,
-	    .recall = host_recall,
-	    .remember = host_remember,
-	    .site = &r->site,
-	    .owner = r};
+	r->host = (struct probe_host){ .loop = &r->loop,
+		.emit = host_emit,
+		.done = host_done,
+		.ask = host_ask,
+		.forget = host_forget,
+		.recall = host_recall,
+		.remember = host_remember,
+		.site = &r->site,
+		.owner = r };
 	return r;
 }
 
@@ -251,7 +251,7 @@ static struct grant *regrant(struct runner *r, enum probe_privilege what)
 	struct grant *g = &r->fake->grants[what];
 
 	free(g->bytes);
-	*g = (struct grant){.set = true};
+	*g = (struct grant){ .set = true };
 	return g;
 }
 
@@ -285,7 +285,7 @@ static void on_deadline(uv_timer_t *timer)
 static void load_options(struct runner *r, const char *yaml)
 {
 	struct runner_fake *f = r->fake;
-	struct ht_fault fault = {0};
+	struct ht_fault fault = { 0 };
 
 	assert_ok(ht_yaml_parse("test", yaml, strlen(yaml), &f->yaml, &fault));
 	if (!r->ops->options)
@@ -312,7 +312,7 @@ static void unload(struct runner *r)
 	ht_yaml_fini(&f->yaml);
 	free(f->run);
 	f->options = f->run = NULL;
-	f->yaml = (struct ht_yaml){0};
+	f->yaml = (struct ht_yaml){ 0 };
 	f->running = false;
 }
 

@@ -1,0 +1,41 @@
+/* ICMP echo packets (RFC 792, RFC 4443), pure codec. The payload begins with a random
+ * cookie, so that forged, foreign and late replies are told from ours. */
+#ifndef HT_PROBES_WAN_ICMP_PACKET_H
+#define HT_PROBES_WAN_ICMP_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum {
+	ICMP_HEAD = 8,   /* bytes of the ICMP header */
+	ICMP_COOKIE = 8, /* bytes of payload that are ours to check */
+	ICMP_PAYLOAD_MAX = 1400,
+	ICMP_PACKET_MAX = ICMP_HEAD + ICMP_PAYLOAD_MAX,
+};
+
+enum icmp_family { ICMP_V4, ICMP_V6 };
+
+struct icmp_echo {
+	uint16_t id, seq; /* the kernel overwrites id on datagram sockets */
+	uint64_t cookie;
+};
+
+/* Write an echo request of `payload` bytes, ICMP_COOKIE..ICMP_PAYLOAD_MAX; returns its
+ * length. The checksum is filled in for IPv4; the kernel does it for IPv6, whose sum
+ * covers addresses. */
+size_t icmp_packet_write(enum icmp_family family, const struct icmp_echo *echo,
+    size_t payload, uint8_t out[static ICMP_PACKET_MAX]);
+
+/* Read an echo reply. `ip_header`: an IPv4 header comes first (raw sockets).
+ *   errors  HT_MALFORMED, HT_UNSUPPORTED (another type of message), HT_CORRUPT (checksum)
+ */
+HT_MUST_CHECK ht_err icmp_packet_parse(enum icmp_family family, bool ip_header,
+    const void *bytes, size_t len, struct icmp_echo *out);
+
+/* The Internet checksum (RFC 1071) in host order; 0 over a packet that holds its own. */
+uint16_t icmp_packet_checksum(const void *bytes, size_t len);
+
+#endif
