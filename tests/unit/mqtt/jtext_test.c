@@ -17,9 +17,14 @@ static struct json_object *parse(const char *text)
 
 static void test_whole_numbers_are_exact(void **state)
 {
-	static const struct { const char *text; uint64_t value; } cases[] = {
-		{ "0", 0 }, { "9223372036854775807", INT64_MAX },
-		{ "9223372036854775808", UINT64_C(1) << 63 }, { "18446744073709551615", UINT64_MAX },
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} cases[] = {
+		{ "0", 0 },
+		{ "9223372036854775807", INT64_MAX },
+		{ "9223372036854775808", UINT64_C(1) << 63 },
+		{ "18446744073709551615", UINT64_MAX },
 	};
 
 	for (size_t i = 0; i < HT_COUNT(cases); i++) {
@@ -34,7 +39,8 @@ static void test_whole_numbers_are_exact(void **state)
 
 static void test_no_whole_number_here(void **state)
 {
-	static const char *const texts[] = { "-1", "1.0", "1e3", "\"1\"", "true", "null" };
+	static const char *const texts[] = { "-1", "1.0", "1e3", "\"1\"", "true",
+		"null" };
 
 	for (size_t i = 0; i < HT_COUNT(texts); i++) {
 		struct json_object *v = parse(texts[i]);
@@ -48,9 +54,29 @@ static void test_no_whole_number_here(void **state)
 static void test_strictness(void **state)
 {
 	static const char *const bad[] = {
-		"", " ", "[", "[1,]", "{\"a\":1,}", "[1] x", "[1][2]", "01", "'a'", "nul", "tru",
-		"18446744073709551616", "-9223372036854775809", "\"\xff\"", "\"a", "/* c */ 1", "[1 2]",
-		"[[[[[[[[[1]]]]]]]]]", "+1", ".5", "{a:1}", "TRUE", "\"\xc0\x80\"",
+		"",
+		" ",
+		"[",
+		"[1,]",
+		"{\"a\":1,}",
+		"[1] x",
+		"[1][2]",
+		"01",
+		"'a'",
+		"nul",
+		"tru",
+		"18446744073709551616",
+		"-9223372036854775809",
+		"\"\xff\"",
+		"\"a",
+		"/* c */ 1",
+		"[1 2]",
+		"[[[[[[[[[1]]]]]]]]]",
+		"+1",
+		".5",
+		"{a:1}",
+		"TRUE",
+		"\"\xc0\x80\"",
 	};
 	struct ht_fault fault;
 
@@ -76,14 +102,15 @@ static void test_bytes_behind_the_end(void **state)
 
 static void test_not_finite_is_no_number(void **state)
 {
-	static const char *const texts[] = { "NaN", "Infinity", "-Infinity", "1e999", "-1e999" };
+	static const char *const texts[] = { "NaN", "Infinity", "-Infinity", "1e999",
+		"-1e999" };
 
 	for (size_t i = 0; i < HT_COUNT(texts); i++) {
 		struct json_object *v = NULL;
 		double d;
 
 		if (jtext_parse(texts[i], strlen(texts[i]), 8, &v, NULL) != HT_OK)
-			continue;	/* refused even earlier */
+			continue; /* refused even earlier */
 		assert_false(jtext_double(v, &d));
 		json_object_put(v);
 	}
@@ -101,8 +128,9 @@ static void test_text_with_nul_is_no_text(void **state)
 
 static void test_doubles_are_exact(void **state)
 {
-	static const double values[] = { 0.0, -0.0, 0.1, 1.0 / 3, 5.0, 1e300, DBL_MIN, DBL_MAX,
-		DBL_TRUE_MIN, 9007199254740993.0, -123456.789, 1519887600.123, 1e15, 1e17 };
+	static const double values[] = { 0.0, -0.0, 0.1, 1.0 / 3, 5.0, 1e300, DBL_MIN,
+		DBL_MAX, DBL_TRUE_MIN, 9007199254740993.0, -123456.789, 1519887600.123,
+		1e15, 1e17 };
 
 	for (size_t i = 0; i < HT_COUNT(values); i++) {
 		char text[JTEXT_DOUBLE_MAX];
@@ -121,7 +149,8 @@ static void test_doubles_are_exact(void **state)
 
 static void test_utf8(void **state)
 {
-	static const char *const good[] = { "", "a", "Lào Cai – VNPT", "\xf0\x9f\x98\x80" };
+	static const char *const good[] = { "", "a", "Lào Cai – VNPT",
+		"\xf0\x9f\x98\x80" };
 	static const char *const bad[] = { "\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80",
 		"\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "a\xff" };
 

@@ -50,9 +50,14 @@ static void test_absent_ones_are_not_written(void **state)
 
 static void test_seconds_keep_milliseconds(void **state)
 {
-	static const struct { const char *given, *written; } cases[] = {
-		{ "0", "0.000" }, { "1.5", "1.500" }, { "2.25", "2.250" },
-		{ "3.0001", "3.0001" }, { "4.000000001", "4.000000001" },
+	static const struct {
+		const char *given, *written;
+	} cases[] = {
+		{ "0", "0.000" },
+		{ "1.5", "1.500" },
+		{ "2.25", "2.250" },
+		{ "3.0001", "3.0001" },
+		{ "4.000000001", "4.000000001" },
 	};
 
 	for (size_t i = 0; i < HT_COUNT(cases); i++) {
@@ -69,15 +74,34 @@ static void test_seconds_keep_milliseconds(void **state)
 static void test_bad_values_are_refused(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "epoch", "" }, { "epoch", "0123456789abcde" }, { "epoch", "0123456789abcdef0" },
-		{ "epoch", "0123456789ABCDEF" }, { "epoch", "0123456789abcdeg" },
-		{ "seq", "" }, { "seq", "0" }, { "seq", "-1" }, { "seq", "+1" }, { "seq", "01" },
-		{ "seq", "9223372036854775808" }, { "seq", "99999999999999999999" }, { "seq", "1 " },
-		{ "seq", "1.0" }, { "boot", "01234567-89ab-cdef-0123-456789abcde" },
-		{ "boot", "01234567089ab-cdef-0123-456789abcdef" }, { "session", "x" },
-		{ "mono", "" }, { "mono", "." }, { "mono", "1." }, { "mono", ".5" }, { "mono", "-1" },
-		{ "mono", "1e3" }, { "mono", "nan" }, { "mono", "9000000001" },
-		{ "mono", "99999999999" }, { "mono", "1.0000000001" }, { "sent_mono", "1.0 " },
+		{ "epoch", "" },
+		{ "epoch", "0123456789abcde" },
+		{ "epoch", "0123456789abcdef0" },
+		{ "epoch", "0123456789ABCDEF" },
+		{ "epoch", "0123456789abcdeg" },
+		{ "seq", "" },
+		{ "seq", "0" },
+		{ "seq", "-1" },
+		{ "seq", "+1" },
+		{ "seq", "01" },
+		{ "seq", "9223372036854775808" },
+		{ "seq", "99999999999999999999" },
+		{ "seq", "1 " },
+		{ "seq", "1.0" },
+		{ "boot", "01234567-89ab-cdef-0123-456789abcde" },
+		{ "boot", "01234567089ab-cdef-0123-456789abcdef" },
+		{ "session", "x" },
+		{ "mono", "" },
+		{ "mono", "." },
+		{ "mono", "1." },
+		{ "mono", ".5" },
+		{ "mono", "-1" },
+		{ "mono", "1e3" },
+		{ "mono", "nan" },
+		{ "mono", "9000000001" },
+		{ "mono", "99999999999" },
+		{ "mono", "1.0000000001" },
+		{ "sent_mono", "1.0 " },
 	};
 
 	for (size_t i = 0; i < HT_COUNT(bad); i++) {

@@ -18,7 +18,8 @@ static struct senml_pack decode(const char *text)
 static void test_base_fields_are_resolved(void **state)
 {
 	struct senml_pack p = decode(
-	    "[{\"bn\":\"urn:dev:ow:10e2073a0108006:\",\"bt\":1.276020076001e+09,\"bu\":\"A\","
+	    "[{\"bn\":\"urn:dev:ow:10e2073a0108006:\",\"bt\":1.276020076001e+09,\"bu\":"
+	    "\"A\","
 	    "\"bver\":5,\"n\":\"voltage\",\"u\":\"V\",\"v\":120.1},"
 	    "{\"n\":\"current\",\"t\":-5,\"v\":1.2},{\"n\":\"current\",\"v\":1.7}]");
 
@@ -34,8 +35,9 @@ static void test_base_fields_are_resolved(void **state)
 
 static void test_base_fields_can_change_midway(void **state)
 {
-	struct senml_pack p = decode("[{\"bn\":\"a/\"},{\"n\":\"x\",\"v\":1},{\"bn\":\"b/\",\"bt\":7,"
-				     "\"n\":\"x\",\"v\":2},{\"n\":\"y\",\"vb\":false}]");
+	struct senml_pack p =
+	    decode("[{\"bn\":\"a/\"},{\"n\":\"x\",\"v\":1},{\"bn\":\"b/\",\"bt\":7,"
+		   "\"n\":\"x\",\"v\":2},{\"n\":\"y\",\"vb\":false}]");
 
 	assert_int_equal(p.n, 3);
 	assert_string_equal(p.records[0].name, "a/x");
@@ -47,12 +49,13 @@ static void test_base_fields_can_change_midway(void **state)
 
 static void test_base_value_is_added(void **state)
 {
-	struct senml_pack p = decode("[{\"n\":\"a\",\"bv\":18446744073709551610,\"v\":5},"
-				     "{\"n\":\"a\",\"v\":6},{\"n\":\"a\",\"bv\":0.5,\"v\":1}]");
+	struct senml_pack p =
+	    decode("[{\"n\":\"a\",\"bv\":18446744073709551610,\"v\":5},"
+		   "{\"n\":\"a\",\"v\":6},{\"n\":\"a\",\"bv\":0.5,\"v\":1}]");
 
 	assert_int_equal(p.records[0].kind, HT_COUNTER);
 	assert_true(p.records[0].counter == UINT64_MAX);
-	assert_int_equal(p.records[1].kind, HT_NUMBER);	/* it would pass 2^64-1 */
+	assert_int_equal(p.records[1].kind, HT_NUMBER); /* it would pass 2^64-1 */
 	assert_true(p.records[1].number == 18446744073709551616.0);
 	assert_true(p.records[2].number == 1.5);
 	senml_pack_fini(&p);
@@ -60,8 +63,9 @@ static void test_base_value_is_added(void **state)
 
 static void test_kinds_of_numbers(void **state)
 {
-	struct senml_pack p = decode("[{\"n\":\"a\",\"v\":18446744073709551615},{\"n\":\"a\",\"v\":1e3},"
-				     "{\"n\":\"a\",\"v\":-5},{\"n\":\"a\",\"v\":1.5E-3},{\"n\":\"a\",\"v\":2.0}]");
+	struct senml_pack p = decode(
+	    "[{\"n\":\"a\",\"v\":18446744073709551615},{\"n\":\"a\",\"v\":1e3},"
+	    "{\"n\":\"a\",\"v\":-5},{\"n\":\"a\",\"v\":1.5E-3},{\"n\":\"a\",\"v\":2.0}]");
 
 	assert_int_equal(p.records[0].kind, HT_COUNTER);
 	assert_true(p.records[0].counter == UINT64_MAX);
@@ -76,7 +80,8 @@ static void test_kinds_of_numbers(void **state)
 
 static void test_unknown_fields_are_skipped(void **state)
 {
-	struct senml_pack p = decode("[{\"n\":\"a\",\"v\":1,\"colour\":{\"deep\":[1,2]},\"ut\":60,\"s\":3}]");
+	struct senml_pack p = decode(
+	    "[{\"n\":\"a\",\"v\":1,\"colour\":{\"deep\":[1,2]},\"ut\":60,\"s\":3}]");
 
 	assert_int_equal(p.n, 1);
 	senml_pack_fini(&p);
@@ -84,9 +89,16 @@ static void test_unknown_fields_are_skipped(void **state)
 
 static void test_refusals(void **state)
 {
-	static const struct { ht_err err; const char *text; } cases[] = {
-		{ HT_MALFORMED, "" }, { HT_MALFORMED, "{}" }, { HT_MALFORMED, "[]" },
-		{ HT_MALFORMED, "[1]" }, { HT_MALFORMED, "[{}]" }, { HT_MALFORMED, "[null]" },
+	static const struct {
+		ht_err err;
+		const char *text;
+	} cases[] = {
+		{ HT_MALFORMED, "" },
+		{ HT_MALFORMED, "{}" },
+		{ HT_MALFORMED, "[]" },
+		{ HT_MALFORMED, "[1]" },
+		{ HT_MALFORMED, "[{}]" },
+		{ HT_MALFORMED, "[null]" },
 		{ HT_MALFORMED, "[{\"bn\":\"a\"}]" },
 		{ HT_MALFORMED, "[{\"n\":\"a\"}]" },
 		{ HT_MALFORMED, "[{\"v\":1}]" },
@@ -120,12 +132,13 @@ static void test_refusals(void **state)
 
 	for (size_t i = 0; i < HT_COUNT(cases); i++) {
 		struct ht_fault fault = { 0 };
-		ht_err err = senml_decode(SENML_JSON, cases[i].text, strlen(cases[i].text), &pack, &fault);
+		ht_err err = senml_decode(
+		    SENML_JSON, cases[i].text, strlen(cases[i].text), &pack, &fault);
 
 		if (err != cases[i].err)
 			fail_msg("%s: got %s", cases[i].text, ht_err_name(err));
 		assert_true(fault.text[0] != '\0');
-		assert_int_equal(pack.n, 77);	/* untouched */
+		assert_int_equal(pack.n, 77); /* untouched */
 	}
 }
 

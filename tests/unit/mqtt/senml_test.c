@@ -8,19 +8,36 @@
 #include "mqtt/senml.h"
 
 static const struct senml_record samples[] = {
-	{ .name = "icmp/wan/status", .kind = HT_STRING, .string = "ok", .time_s = 1519887600.125 },
-	{ .name = "icmp/wan/rtt_avg", .unit = "s", .kind = HT_NUMBER, .number = 0.0123456789,
+	{ .name = "icmp/wan/status",
+	    .kind = HT_STRING,
+	    .string = "ok",
 	    .time_s = 1519887600.125 },
-	{ .name = "icmp/wan/sent", .unit = "count", .kind = HT_NUMBER, .number = 5,
+	{ .name = "icmp/wan/rtt_avg",
+	    .unit = "s",
+	    .kind = HT_NUMBER,
+	    .number = 0.0123456789,
+	    .time_s = 1519887600.125 },
+	{ .name = "icmp/wan/sent",
+	    .unit = "count",
+	    .kind = HT_NUMBER,
+	    .number = 5,
 	    .time_s = 1519887600.25 },
-	{ .name = "if/r1:1/in_octets", .unit = "count", .kind = HT_COUNTER, .counter = UINT64_MAX,
+	{ .name = "if/r1:1/in_octets",
+	    .unit = "count",
+	    .kind = HT_COUNTER,
+	    .counter = UINT64_MAX,
 	    .time_s = -3.5 },
-	{ .name = "if/r1:1/out_octets", .unit = "count", .kind = HT_COUNTER, .counter = 0 },
+	{ .name = "if/r1:1/out_octets",
+	    .unit = "count",
+	    .kind = HT_COUNTER,
+	    .counter = 0 },
 	{ .name = "mac/aa:bb:cc:dd:ee:ff/gateway", .kind = HT_BOOL, .boolean = true },
 	{ .name = "x/y/small", .kind = HT_NUMBER, .number = DBL_TRUE_MIN },
 	{ .name = "x/y/big", .kind = HT_NUMBER, .number = -DBL_MAX, .time_s = 1e9 },
-	{ .name = "x/y/text", .kind = HT_STRING,
-	    .string = "WAN – VNPT \"50M\"\\\n\x01 Lào Cai", .time_s = 1e9 },
+	{ .name = "x/y/text",
+	    .kind = HT_STRING,
+	    .string = "WAN – VNPT \"50M\"\\\n\x01 Lào Cai",
+	    .time_s = 1e9 },
 	{ .name = "x/y/empty", .kind = HT_STRING, .string = "", .time_s = 1e9 },
 };
 
@@ -72,8 +89,14 @@ static void round_trip(enum senml_format format)
 	ht_buf_fini(&out);
 }
 
-static void test_round_trip_cbor(void **state) { round_trip(SENML_CBOR); }
-static void test_round_trip_json(void **state) { round_trip(SENML_JSON); }
+static void test_round_trip_cbor(void **state)
+{
+	round_trip(SENML_CBOR);
+}
+static void test_round_trip_json(void **state)
+{
+	round_trip(SENML_JSON);
+}
 
 static void fill(enum senml_format format, const char *text, size_t expect)
 {
@@ -165,7 +188,8 @@ static void test_content_types(void **state)
 	assert_int_equal(f, SENML_JSON);
 	assert_int_equal(senml_format_parse("", &f), HT_UNSUPPORTED);
 	assert_int_equal(senml_format_parse("application/json", &f), HT_UNSUPPORTED);
-	assert_int_equal(senml_format_parse("application/senml+cborx", &f), HT_UNSUPPORTED);
+	assert_int_equal(
+	    senml_format_parse("application/senml+cborx", &f), HT_UNSUPPORTED);
 	assert_string_equal(senml_content_type(SENML_JSON), SENML_JSON_TYPE);
 }
 
@@ -173,9 +197,11 @@ static void test_numbers_of_every_kind(void **state)
 {
 	double v;
 
-	assert_true(senml_number(&(struct senml_record){ .kind = HT_COUNTER, .counter = 7 }, &v));
+	assert_true(
+	    senml_number(&(struct senml_record){ .kind = HT_COUNTER, .counter = 7 }, &v));
 	assert_true(v == 7);
-	assert_true(senml_number(&(struct senml_record){ .kind = HT_NUMBER, .number = -1.5 }, &v));
+	assert_true(senml_number(
+	    &(struct senml_record){ .kind = HT_NUMBER, .number = -1.5 }, &v));
 	assert_true(v == -1.5);
 	assert_false(senml_number(&(struct senml_record){ .kind = HT_BOOL }, &v));
 }

@@ -47,11 +47,25 @@ static void test_server_has_presence_only(void **state)
 static void test_foreign_topics_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "hatang", "hatang/v1/", "hatang/v1/a", "hatang/v1/a/", "hatang/v1//data",
-		"hatang/v2/a/data", "hatang/v1/a/data/", "hatang/v1/a/datax", "hatang/v1/a/dat",
-		"hatang/v1/a/b/data", "hatang/v1/-a/data", "hatang/v1/a b/data", "hatang/v1/+/data",
-		"Hatang/v1/a/data", "/hatang/v1/a/data", "hatang/v1/a/#",
-		"hatang/v1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/data",
+		"",
+		"hatang",
+		"hatang/v1/",
+		"hatang/v1/a",
+		"hatang/v1/a/",
+		"hatang/v1//data",
+		"hatang/v2/a/data",
+		"hatang/v1/a/data/",
+		"hatang/v1/a/datax",
+		"hatang/v1/a/dat",
+		"hatang/v1/a/b/data",
+		"hatang/v1/-a/data",
+		"hatang/v1/a b/data",
+		"hatang/v1/+/data",
+		"Hatang/v1/a/data",
+		"/hatang/v1/a/data",
+		"hatang/v1/a/#",
+		"hatang/v1/"
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/data",
 	};
 	struct topic t = { .id = "untouched" };
 

@@ -1,0 +1,101 @@
+"""A mosquitto of our own with TLS and client certificates, for tests: everything in one
+folder, on a port of its own, ended by stop()."""
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def until(what, probe, seconds=15):
+    """Poll `probe` until it answers something true."""
+    end = time.monotonic() + seconds
+    while True:
+        got = probe()
+        if got:
+            return got
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+class Pki:
+    """A CA made by the openssl program."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.ca, self.ca_key = self.folder / "ca.crt", self.folder / "ca.key"
+        self._run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                  "-nodes", "-days", "30", "-subj", "/CN=test CA",
+                  "-keyout", self.ca_key, "-out", self.ca)
+
+    @staticmethod
+    def _run(*args):
+        subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
+
+    def issue(self, name, san=None):
+        """A key and a certificate for CN=name; returns their files."""
+        key, csr, crt = (self.folder / f"{name}.{e}" for e in ("key", "csr", "crt"))
+        ext = self.folder / f"{name}.ext"
+        ext.write_text(f"subjectAltName={san}\n" if san else "basicConstraints=CA:FALSE\n")
+        self._run("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                  "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", csr)
+        self._run("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self.ca_key,
+                  "-CAcreateserial", "-days", "30", "-extfile", ext, "-out", crt)
+        return crt, key
+
+
+class Broker:
+    """mosquitto demanding client certificates; also a plain listener for the test's own eyes."""
+
+    def __init__(self, folder, pki, san="DNS:localhost,IP:127.0.0.1", extra="", name="broker"):
+        self.folder = pathlib.Path(folder)
+        self.port, self.plain_port = free_port(), free_port()
+        self.process = None
+        cert, key = pki.issue(name, san)
+        # As root mosquitto would become the user "mosquitto", who may not read our files.
+        self.config = self.folder / f"{name}.conf"
+        self.config.write_text(f"""\
+user root
+per_listener_settings true
+listener {self.port} 127.0.0.1
+cafile {pki.ca}
+certfile {cert}
+keyfile {key}
+require_certificate true
+use_identity_as_username true
+{extra}
+listener {self.plain_port} 127.0.0.1
+allow_anonymous true
+""")
+        self.log = self.folder / f"{name}.log"
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(["mosquitto", "-c", str(self.config)],
+                                            stdout=log, stderr=log)
+        until("mosquitto listens", self._listens)
+        return self
+
+    def _listens(self):
+        assert self.process.poll() is None, self.log.read_text()
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def kill(self):
+        self._end(signal.SIGKILL)
+
+    def stop(self):
+        self._end(signal.SIGTERM)
+
+    def _end(self, sig):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(sig)
+            self.process.wait(10)
+        self.process = None
