@@ -69,6 +69,8 @@ enum {
 	TIMERS = 3,
 };
 
+#define HUNG_UP "the broker hung up at once; it may refuse our certificate"
+
 struct look_up;
 
 struct client {
@@ -209,6 +211,31 @@ static int read_some(struct client *c)
 	return rc;
 }
 
+/* libmosquitto takes a failed connect or a reset for a handshake that still goes on, and
+ * the socket would be ready for ever. */
+static bool connect_failed(struct client *c, int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer), error_len = sizeof(int);
+	char why[160], byte;
+	int error = 0;
+
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len);
+	if (!error && getpeername(fd, (struct sockaddr *)&peer, &len) == 0) {
+		ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+		if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+			return false;
+		drop(c, c->notes.why[0] ? c->notes.why : HUNG_UP);
+		return true;
+	}
+	snprintf(why, sizeof(why), "no connection to port %u of %.80s%s%s",
+	    c->config.ports[c->attempt / c->n_addresses], c->config.host,
+	    error ? ": " : "", error ? strerror(error) : "");
+	drop(c, why);
+	return true;
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct client *c = ((struct watch *)poll)->client;
@@ -216,6 +243,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 	if (!c || !c->mosq)
 		return;
+	if (c->state == CLIENT_CONNECTING && connect_failed(c, c->watch->fd))
+		status = 0;
 	if (status < 0)
 		drop(c, uv_strerror(status));
 	c->calls++;
@@ -377,6 +406,12 @@ static const char *reason_of(const struct client *c, int rc)
 {
 	if (c->notes.why[0])
 		return c->notes.why;
+	/* The alert that says why can be lost to the reset behind it. */
+	bool cut = rc == MOSQ_ERR_CONN_LOST ||
+		   (rc == MOSQ_ERR_ERRNO &&
+		       (errno == EPROTO || errno == ECONNRESET || errno == EPIPE));
+	if (cut && c->state == CLIENT_CONNECTING)
+		return HUNG_UP;
 	if (rc == MOSQ_ERR_ERRNO && errno)
 		return strerror(errno);
 	return rc == MOSQ_ERR_SUCCESS ? "the connection was closed"

@@ -3,7 +3,7 @@
  * made by address (libmosquitto's own connect blocks on DNS for 20 s), TLS uses an
  * SSL_CTX of ours and checks the certificate against `host`. It reconnects by itself,
  * 1 s doubling to 60 s with full jitter, and falls back to the last address that worked
- * when the resolver is dead.
+ * when the resolver is dead. A connection that is not up after 10 s is given up.
  *
  * The broker is a pipe: what is not acknowledged by the application is not delivered.
  * So there is no queue here: publish fails with HT_AGAIN while offline. */
@@ -47,7 +47,8 @@ struct client_events {
 	void *arg;
 	/* Subscriptions are the callee's to make, each time. */
 	void (*online)(void *arg);
-	/* `why` is one phrase for a person ("certificate refused", "connection reset"). */
+	/* The connection ended, or a round of attempts failed (also when it was never online).
+	 * `why` is one phrase for a person ("the broker's certificate is refused: …"). */
 	void (*offline)(void *arg, const char *why);
 	void (*message)(void *arg, const struct client_message *m);
 	/* The broker has taken (QoS 1: PUBACK) message `mid`. May be NULL. */
@@ -73,6 +74,7 @@ HT_MUST_CHECK ht_err client_set_will(struct client *c, const void *will, size_t 
  * the old ones stay. */
 HT_MUST_CHECK ht_err client_reload_tls(struct client *c, struct ht_fault *fault);
 
+/* HT_AGAIN while offline. A broker that refuses it ends the connection: `offline` tells. */
 HT_MUST_CHECK ht_err client_subscribe(struct client *c, const char *filter, int qos);
 
 /* Publish at QoS 1. HT_AGAIN while offline or while libmosquitto holds too much;
@@ -87,7 +89,9 @@ void client_reconnect(struct client *c);
 
 /* Disconnect (politely: no will is sent), then call `done(arg)` from the loop, after
  * which the client is freed. No other callback comes after this returns. NULL `c` is
- * allowed: `done` is then called at once. */
+ * allowed: `done` is then called at once. A look-up that is still under way cannot be
+ * taken back: it keeps the loop alive (and exit() waiting) until the resolver gives up,
+ * 4 s a name server with the RES_OPTIONS that client_library_init() sets. */
 void client_close(struct client *c, void (*done)(void *arg), void *arg);
 
 #endif
