@@ -311,6 +311,16 @@ bool local_attached(
 	return false;
 }
 
+bool local_addressed(const struct local *l, size_t interface)
+{
+	for (size_t i = 0; i < l->n_addrs; i++) {
+		if (l->addrs[i].interface == interface &&
+		    l->addrs[i].addr.family == AF_INET)
+			return true;
+	}
+	return false;
+}
+
 void local_subnet_text(const struct ht_addr *net, char out[static HT_ADDR_TEXT])
 {
 	struct ht_addr a = masked(net);

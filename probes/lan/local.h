@@ -72,6 +72,9 @@ bool local_attached_part(
 bool local_attached(
     const struct local *l, const char *interface, const struct ht_addr *declared);
 
+/* Whether an interface (an index into ifs) has an IPv4 address. */
+bool local_addressed(const struct local *l, size_t interface);
+
 /* "192.168.10.0/24", host bits cut off. */
 void local_subnet_text(const struct ht_addr *net, char out[static HT_ADDR_TEXT]);
 

@@ -1,6 +1,8 @@
 /* drive PROBE TIMEOUT_S [--subnet CIDR]… [--interface NAME]… [--pps N] [--memory FILE]
- * [--set YAML]: runs one probe once on the real loop, opening captures itself (needs
- * CAP_NET_RAW), and prints each reading as "<family>/<instance>/<quantity>\t<value>".
+ * [--set YAML] [--grant N=FILE]…: runs one probe once on the real loop, opening captures
+ * itself (needs CAP_NET_RAW), and prints each reading as
+ * "<family>/<instance>/<quantity>\t<value>".
+ * --grant answers privilege N (enum probe_privilege) with a file's bytes.
  * For tests in network namespaces. */
 #include "unit/test.h"
 
@@ -89,6 +91,22 @@ static void memory_save(struct runner *r, const char *file)
 		abort();
 }
 
+/* "3=/tmp/ruleset.json" */
+static void grant_file(struct runner *r, const char *text)
+{
+	char *eq, *bytes = calloc(1, 1 << 20);
+	long what = strtol(text, &eq, 10);
+	FILE *f = *eq == '=' ? fopen(eq + 1, "rb") : NULL;
+
+	if (!f || !bytes || what < 0 || what >= PROBE_PRIVILEGE_COUNT)
+		abort();
+	if (fread(bytes, 1, (1 << 20) - 1, f) == 0)
+		bytes[0] = '\0';
+	fclose(f);
+	runner_grant_bytes(r, (enum probe_privilege)what, bytes);
+	free(bytes);
+}
+
 int main(int argc, char **argv)
 {
 	struct runner *r = runner_new();
@@ -112,6 +130,8 @@ int main(int argc, char **argv)
 			r->site.packets_per_s = strtoll(argv[i + 1], NULL, 10);
 		} else if (strcmp(argv[i], "--memory") == 0) {
 			memory = argv[i + 1];
+		} else if (strcmp(argv[i], "--grant") == 0) {
+			grant_file(r, argv[i + 1]);
 		} else if (strcmp(argv[i], "--set") == 0) {
 			yaml = argv[i + 1];
 		} else {
