@@ -7,6 +7,7 @@ const struct fold *const folds[] = {
 	&fold_anchor, &fold_latest, &fold_series, &fold_gap,
 
 	/* links, machines, posture */
+	&fold_links, &fold_machines, &fold_posture,
 
 	/* score */
 };

@@ -10,4 +10,8 @@ extern const struct fold fold_latest; /* latest.c */
 extern const struct fold fold_series; /* series.c */
 extern const struct fold fold_gap;    /* gap.c */
 
+extern const struct fold fold_links;    /* links.c */
+extern const struct fold fold_machines; /* machines.c */
+extern const struct fold fold_posture;  /* posture.c */
+
 #endif

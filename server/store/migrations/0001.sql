@@ -216,14 +216,40 @@ CREATE TABLE link_fact (                     -- what is measured of a link; NULL
   negotiated_down_bps INTEGER, negotiated_up_bps INTEGER,
   used_down_bps REAL, used_up_bps REAL,
   agent TEXT,                                -- who measured it
-  evidence TEXT NOT NULL                     -- JSON list of journal ids
+  evidence TEXT NOT NULL,                    -- JSON list of journal ids
+  agency TEXT,                               -- whose it is in the registry
+  since_journal INTEGER,                     -- the row that brought this state
+  due_ms INTEGER                             -- may change by time alone then; NULL: never
 ) WITHOUT ROWID;
+CREATE INDEX link_fact_due ON link_fact (due_ms) WHERE due_ms IS NOT NULL;
+CREATE TABLE link_view (                     -- what one agent says of one link
+  link TEXT NOT NULL, agent TEXT NOT NULL,
+  ping_ms INTEGER, ping_status TEXT, sent REAL, received REAL, loss REAL, rtt_s REAL,
+  failed INTEGER NOT NULL DEFAULT 0,         -- rounds in a row without a reply
+  answered_ms INTEGER, ping_interval_ms INTEGER NOT NULL DEFAULT 0, ping_journal INTEGER,
+  poll_ms INTEGER, poll_status TEXT, poll_interval_ms INTEGER NOT NULL DEFAULT 0,
+  interface TEXT, oper TEXT,                 -- the interface that carries the link
+  poll_received_ms INTEGER, ping_received_ms INTEGER,
+  counter_ms INTEGER, in_octets TEXT, out_octets TEXT, bits INTEGER,
+  uptime_s REAL, discontinuity_s REAL, speed_bps REAL,
+  used_down_bps REAL, used_up_bps REAL, used_gap TEXT,   -- used_gap: why there is no rate
+  poll_journal INTEGER,
+  PRIMARY KEY (link, agent)
+) WITHOUT ROWID;
+CREATE INDEX link_view_agent ON link_view (agent);
+CREATE TABLE link_hour (                     -- rounds of pings by hour
+  link TEXT NOT NULL, agent TEXT NOT NULL, hour_ms INTEGER NOT NULL,
+  rounds INTEGER NOT NULL, answered INTEGER NOT NULL,
+  PRIMARY KEY (link, hour_ms, agent)
+) WITHOUT ROWID;
+CREATE INDEX link_hour_time ON link_hour (hour_ms);
 CREATE TABLE machine (
   agency TEXT NOT NULL, id TEXT NOT NULL,    -- stable within the agency
   class TEXT NOT NULL CHECK (class IN ('computer', 'server', 'printer', 'phone', 'mobile',
     'camera', 'network', 'storage', 'ups', 'iot', 'unknown')),
   confidence REAL NOT NULL,                  -- 0 to 1, of the class
   random_mac INTEGER NOT NULL,
+  identified INTEGER NOT NULL DEFAULT 0,     -- 1: something other than its MAC names it
   hostname TEXT, vendor TEXT,
   first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
   why TEXT NOT NULL,                         -- one sentence, English
@@ -235,7 +261,21 @@ CREATE TABLE machine_nic (
   machine TEXT NOT NULL,
   ipv4 TEXT, seen_by TEXT NOT NULL,          -- words, comma separated
   first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+  hostname TEXT, dhcp_class TEXT, dhcp_parameters TEXT, dhcp_client_id TEXT,
+  gateway INTEGER NOT NULL DEFAULT 0,
+  journal_id INTEGER NOT NULL,               -- the row that last told something new of it
   PRIMARY KEY (agency, mac)
+) WITHOUT ROWID;
+CREATE INDEX machine_nic_machine ON machine_nic (agency, machine);
+CREATE TABLE machine_host (                  -- machines that an agent runs on
+  agency TEXT NOT NULL, id TEXT NOT NULL,
+  hostname TEXT, os TEXT, macs TEXT, server INTEGER NOT NULL DEFAULT 0,
+  first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+  journal_id INTEGER NOT NULL,
+  PRIMARY KEY (agency, id)
+) WITHOUT ROWID;
+CREATE TABLE machine_dirty (                 -- agencies whose cards must be fused anew
+  agency TEXT PRIMARY KEY, at_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE lan_coverage (                  -- observed ÷ declared, by subnet and hour
   agency TEXT NOT NULL, subnet TEXT NOT NULL, hour_ms INTEGER NOT NULL,
@@ -243,6 +283,7 @@ CREATE TABLE lan_coverage (                  -- observed ÷ declared, by subnet 
   journal_id INTEGER NOT NULL,
   PRIMARY KEY (agency, subnet, hour_ms)
 ) WITHOUT ROWID;
+CREATE INDEX lan_coverage_time ON lan_coverage (hour_ms);
 CREATE TABLE finding (                       -- one posture check of one agent
   agency TEXT NOT NULL, agent TEXT NOT NULL, check_id TEXT NOT NULL,
   answer TEXT NOT NULL CHECK (answer IN ('yes', 'no', 'not-observable')),
@@ -252,6 +293,29 @@ CREATE TABLE finding (                       -- one posture check of one agent
 ) WITHOUT ROWID;
 
 -- ── derived from all: the index ──────────────────────────────────────────────────────
+CREATE TABLE index_dirty (                   -- agencies to compute anew, and since which time
+  agency TEXT PRIMARY KEY, at_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE index_scope (                   -- what an agency was when it was last computed
+  agency TEXT PRIMARY KEY, parent TEXT,
+  computed_ms INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL                    -- windows move: compute again then
+) WITHOUT ROWID;
+CREATE INDEX index_scope_due ON index_scope (due_ms);
+CREATE INDEX index_scope_parent ON index_scope (parent);
+CREATE TABLE index_sum (                     -- what an agency with all below it contributes
+  definition TEXT NOT NULL, indicator TEXT NOT NULL, agency TEXT NOT NULL,
+  n INTEGER NOT NULL, n_known INTEGER NOT NULL, n_partial INTEGER NOT NULL,
+  n_no_headcount INTEGER NOT NULL, n_not_measured INTEGER NOT NULL,
+  servants REAL NOT NULL, servants_covered REAL NOT NULL, n_headcount INTEGER NOT NULL,
+  numerator REAL NOT NULL, denominator REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL,
+  coverage REAL NOT NULL, confidence REAL NOT NULL, weight REAL NOT NULL,
+  sources INTEGER NOT NULL,
+  PRIMARY KEY (definition, indicator, agency)
+) WITHOUT ROWID;
+CREATE INDEX agency_parent ON agency (parent);
+CREATE INDEX link_agency ON link (agency);
+CREATE INDEX agent_agency ON agent (agency);
 CREATE TABLE index_value (
   definition TEXT NOT NULL,                  -- 'vn-ict-index-2016'
   indicator TEXT NOT NULL,                   -- 'computers', 'bandwidth', 'wan', 'security'
