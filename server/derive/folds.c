@@ -2,6 +2,7 @@
 
 const struct fold *const folds[] = {
 	/* registry */
+	&fold_registry,
 
 	/* per agent */
 	&fold_anchor, &fold_latest, &fold_series, &fold_gap,

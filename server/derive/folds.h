@@ -9,6 +9,8 @@ extern const struct fold fold_anchor; /* anchor.c */
 extern const struct fold fold_latest; /* latest.c */
 extern const struct fold fold_series; /* series.c */
 extern const struct fold fold_gap;    /* gap.c */
+/* registry/fold.c */
+extern const struct fold fold_registry;
 
 extern const struct fold fold_links;    /* links.c */
 extern const struct fold fold_machines; /* machines.c */
