@@ -28,13 +28,17 @@ const struct local_if *local_find(const struct local *l, const char *name)
 	return NULL;
 }
 
-static struct local_if *find_or_add(struct local *l, const char *name)
+/* An address may carry a label, "eth0:1": the interface is what stands before it. */
+static struct local_if *find_or_add(struct local *l, const char *label)
 {
+	char name[LOCAL_NAME_MAX];
+	int n = snprintf(name, sizeof(name), "%.*s", (int)strcspn(label, ":"), label);
+
 	for (size_t i = 0; i < l->n_ifs; i++) {
 		if (strcmp(l->ifs[i].name, name) == 0)
 			return &l->ifs[i];
 	}
-	if (l->n_ifs == LOCAL_IFS_MAX || strlen(name) >= LOCAL_NAME_MAX) {
+	if (l->n_ifs == LOCAL_IFS_MAX || n >= LOCAL_NAME_MAX) {
 		l->refused++;
 		return NULL;
 	}
