@@ -1,0 +1,30 @@
+/* The handlers that routes.c names, by file. Each is a route_handler (route.h). */
+#ifndef HT_SERVER_WEB_API_H
+#define HT_SERVER_WEB_API_H
+
+#include "server/web/http.h"
+
+/* api_session.c */
+route_handler session_login, session_logout, session_me;
+/* api_account.c */
+route_handler accounts_list, accounts_create, accounts_password, accounts_disable;
+route_handler api_tokens_list, api_tokens_create, api_tokens_end;
+/* api_agency.c */
+route_handler agencies_list, agencies_show, agencies_tree;
+/* api_index.c */
+route_handler index_list, index_explain;
+/* api_evidence.c */
+route_handler evidence_show;
+/* api_network.c */
+route_handler links_list, links_show, machines_list, posture_list;
+/* api_agent.c */
+route_handler agents_list, agents_show, clones_list, latest_list, gaps_list, garbage_list;
+/* api_series.c */
+route_handler series_show;
+/* api_registry.c: what writes */
+route_handler agencies_import, agents_approve, agents_revoke, agents_claim,
+    machines_correct, posture_declare, tokens_list, tokens_create, enroll_post, ca_show;
+/* api_health.c */
+route_handler metrics_show, healthz_show, readyz_show, events_stream, openapi_show;
+
+#endif

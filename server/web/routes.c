@@ -1,0 +1,187 @@
+/* Every route of the server. openapi.yaml describes each; a test holds the two against
+ * each other. Fixed words stand before {arguments} of the same place. */
+#include "server/web/api.h"
+
+#define V1 "/api/v1"
+#define PAGE                                                                       \
+	{ .name = "after", .type = PARAM_TEXT, .max = 190 },                       \
+	{                                                                          \
+		.name = "limit", .type = PARAM_INT, .min = 1, .max = HTTP_PAGE_MAX \
+	}
+#define AGENCY                                     \
+	{                                          \
+		.name = "agency", .type = PARAM_ID \
+	}
+#define AGENCY_NEEDED                                                \
+	{                                                            \
+		.name = "agency", .type = PARAM_ID, .required = true \
+	}
+#define NEEDED(n, t)                                       \
+	{                                                  \
+		.name = (n), .type = (t), .required = true \
+	}
+#define OPTIONAL(n, t)                                     \
+	{                                                  \
+		.name = (n), .type = (t), .nullable = true \
+	}
+#define QUERY(rows)  .query = (rows), .n_query = HT_COUNT(rows)
+#define FIELDS(rows) .body = ROUTE_JSON, .fields = (rows), .n_fields = HT_COUNT(rows)
+
+static const char *const levels[] = { "province", "district", "commune", NULL };
+static const char *const roles[] = { "admin", "operator", "viewer", NULL };
+static const char *const states[] = { "UP", "DEGRADED", "DOWN", "UNREACHABLE", "UNKNOWN",
+	"MAINTENANCE", NULL };
+static const char *const classes[] = { "computer", "server", "printer", "phone", "mobile",
+	"camera", "network", "storage", "ups", "iot", "unknown", NULL };
+static const char *const answers[] = { "yes", "no", NULL };
+
+static const struct param page[] = { PAGE };
+static const struct param q_agencies[] = { PAGE, { .name = "parent", .type = PARAM_ID },
+	{ .name = "level", .type = PARAM_WORD, .words = levels },
+	{ .name = "search", .type = PARAM_TEXT },
+	{ .name = "values", .type = PARAM_BOOL } };
+static const struct param q_import[] = { { .name = "dry_run", .type = PARAM_BOOL },
+	{ .name = "skip_bad", .type = PARAM_BOOL } };
+static const struct param q_agents[] = { PAGE, AGENCY };
+static const struct param q_links[] = { PAGE, AGENCY,
+	{ .name = "state", .type = PARAM_WORD, .words = states } };
+static const struct param q_machines[] = { PAGE, AGENCY_NEEDED,
+	{ .name = "class", .type = PARAM_WORD, .words = classes },
+	{ .name = "days", .type = PARAM_INT, .min = 1, .max = 3660 } };
+static const struct param q_posture[] = { AGENCY_NEEDED };
+static const struct param q_index[] = { PAGE, { .name = "scope", .type = PARAM_ID },
+	{ .name = "indicator", .type = PARAM_ID }, { .name = "own", .type = PARAM_BOOL },
+	{ .name = "definition", .type = PARAM_ID } };
+static const struct param q_explain[] = { { .name = "own", .type = PARAM_BOOL },
+	{ .name = "definition", .type = PARAM_ID } };
+static const struct param q_latest[] = { PAGE, NEEDED("agent", PARAM_ID),
+	{ .name = "prefix", .type = PARAM_TEXT, .max = 160 } };
+static const struct param q_of_agent[] = { PAGE, { .name = "agent", .type = PARAM_ID } };
+static const struct param q_series[] = { NEEDED("agent", PARAM_ID),
+	{ .name = "name", .type = PARAM_TEXT, .max = HT_NAME_MAX, .required = true },
+	{ .name = "from", .type = PARAM_TIME }, { .name = "to", .type = PARAM_TIME },
+	{ .name = "points", .type = PARAM_INT, .min = 1, .max = 2000 } };
+
+static const struct param f_login[] = {
+	{ .name = "account", .type = PARAM_TEXT, .max = HT_ID_MAX, .required = true },
+	{ .name = "password",
+	    .type = PARAM_TEXT,
+	    .max = ACCOUNT_PASSWORD_MAX,
+	    .required = true }
+};
+static const struct param f_account[] = { NEEDED("account", PARAM_ID),
+	{ .name = "password",
+	    .type = PARAM_TEXT,
+	    .max = ACCOUNT_PASSWORD_MAX,
+	    .required = true },
+	{ .name = "role", .type = PARAM_WORD, .words = roles, .required = true },
+	OPTIONAL("agency", PARAM_ID) };
+static const struct param f_password[] = { { .name = "password",
+					       .type = PARAM_TEXT,
+					       .max = ACCOUNT_PASSWORD_MAX,
+					       .required = true },
+	{ .name = "present", .type = PARAM_TEXT, .max = ACCOUNT_PASSWORD_MAX } };
+static const struct param f_api_token[] = {
+	{ .name = "label", .type = PARAM_TEXT, .max = 120, .required = true },
+	OPTIONAL("expires", PARAM_TIME)
+};
+static const struct param f_approve[] = {
+	{ .name = "config", .type = PARAM_TEXT, .max = 60000, .required = true }
+};
+static const struct param f_revoke[] = {
+	{ .name = "reason", .type = PARAM_TEXT, .max = 500, .required = true }
+};
+static const struct param f_claim[] = { NEEDED("fingerprint", PARAM_ID) };
+static const struct param f_correct[] = {
+	{ .name = "class", .type = PARAM_WORD, .words = classes, .nullable = true },
+	OPTIONAL("same_as", PARAM_ID)
+};
+static const struct param f_declare[] = {
+	{ .name = "answer", .type = PARAM_WORD, .words = answers, .required = true },
+	{ .name = "document", .type = PARAM_TEXT, .max = 500, .nullable = true },
+	{ .name = "signer", .type = PARAM_TEXT, .max = 200, .nullable = true },
+	OPTIONAL("declared", PARAM_TIME), OPTIONAL("expires", PARAM_TIME)
+};
+static const struct param f_token[] = { NEEDED("agency", PARAM_ID),
+	OPTIONAL("agent", PARAM_ID),
+	{ .name = "valid_s", .type = PARAM_INT, .min = 60, .max = 2592000 } };
+const struct route routes[] = {
+	{ ROUTE_POST, V1 "/session", "login", ROUTE_PUBLIC, session_login,
+	    FIELDS(f_login) },
+	{ ROUTE_GET, V1 "/session", "me", ROUTE_VIEWER, session_me },
+	{ ROUTE_DELETE, V1 "/session", "logout", ROUTE_VIEWER, session_logout },
+
+	{ ROUTE_GET, V1 "/accounts", "listAccounts", ROUTE_ADMIN, accounts_list,
+	    QUERY(page) },
+	{ ROUTE_POST, V1 "/accounts", "createAccount", ROUTE_ADMIN, accounts_create,
+	    FIELDS(f_account) },
+	{ ROUTE_PUT, V1 "/accounts/{account}/password", "setPassword", ROUTE_VIEWER,
+	    accounts_password, FIELDS(f_password) },
+	{ ROUTE_DELETE, V1 "/accounts/{account}", "disableAccount", ROUTE_ADMIN,
+	    accounts_disable },
+	{ ROUTE_GET, V1 "/api-tokens", "listApiTokens", ROUTE_VIEWER, api_tokens_list,
+	    QUERY(page) },
+	{ ROUTE_POST, V1 "/api-tokens", "createApiToken", ROUTE_VIEWER, api_tokens_create,
+	    FIELDS(f_api_token) },
+	{ ROUTE_DELETE, V1 "/api-tokens/{id}", "endApiToken", ROUTE_VIEWER,
+	    api_tokens_end },
+
+	{ ROUTE_GET, V1 "/agencies", "listAgencies", ROUTE_VIEWER, agencies_list,
+	    QUERY(q_agencies) },
+	{ ROUTE_GET, V1 "/agency-tree", "treeOfAgencies", ROUTE_VIEWER, agencies_tree },
+	{ ROUTE_POST, V1 "/agencies/import", "importAgencies", ROUTE_ADMIN,
+	    agencies_import, .body = ROUTE_RAW, .body_max = 8 << 20, QUERY(q_import) },
+	{ ROUTE_GET, V1 "/agencies/{agency}", "showAgency", ROUTE_VIEWER, agencies_show },
+
+	{ ROUTE_GET, V1 "/agents", "listAgents", ROUTE_VIEWER, agents_list,
+	    QUERY(q_agents) },
+	{ ROUTE_GET, V1 "/agents/{agent}", "showAgent", ROUTE_VIEWER, agents_show },
+	{ ROUTE_POST, V1 "/agents/{agent}/approve", "approveAgent", ROUTE_ADMIN,
+	    agents_approve, FIELDS(f_approve) },
+	{ ROUTE_POST, V1 "/agents/{agent}/revoke", "revokeAgent", ROUTE_ADMIN,
+	    agents_revoke, FIELDS(f_revoke) },
+	{ ROUTE_POST, V1 "/agents/{agent}/claim", "claimAgent", ROUTE_ADMIN, agents_claim,
+	    FIELDS(f_claim) },
+	{ ROUTE_GET, V1 "/clones", "listClones", ROUTE_VIEWER, clones_list,
+	    QUERY(q_of_agent) },
+
+	{ ROUTE_GET, V1 "/links", "listLinks", ROUTE_VIEWER, links_list, QUERY(q_links) },
+	{ ROUTE_GET, V1 "/links/{link}", "showLink", ROUTE_VIEWER, links_show },
+	{ ROUTE_GET, V1 "/machines", "listMachines", ROUTE_VIEWER, machines_list,
+	    QUERY(q_machines) },
+	{ ROUTE_PUT, V1 "/machines/{agency}/{machine}", "correctMachine", ROUTE_OPERATOR,
+	    machines_correct, FIELDS(f_correct) },
+	{ ROUTE_GET, V1 "/posture", "showPosture", ROUTE_VIEWER, posture_list,
+	    QUERY(q_posture) },
+	{ ROUTE_PUT, V1 "/posture/{agency}/{solution}", "declarePosture", ROUTE_OPERATOR,
+	    posture_declare, FIELDS(f_declare) },
+
+	{ ROUTE_GET, V1 "/index", "listIndex", ROUTE_VIEWER, index_list, QUERY(q_index) },
+	{ ROUTE_GET, V1 "/index/{scope}/{indicator}", "explainIndex", ROUTE_VIEWER,
+	    index_explain, QUERY(q_explain) },
+	{ ROUTE_GET, V1 "/evidence/{row}", "showEvidence", ROUTE_VIEWER, evidence_show },
+
+	{ ROUTE_GET, V1 "/series", "showSeries", ROUTE_VIEWER, series_show,
+	    QUERY(q_series) },
+	{ ROUTE_GET, V1 "/latest", "listLatest", ROUTE_VIEWER, latest_list,
+	    QUERY(q_latest) },
+	{ ROUTE_GET, V1 "/gaps", "listGaps", ROUTE_VIEWER, gaps_list, QUERY(q_of_agent) },
+	{ ROUTE_GET, V1 "/garbage", "listGarbage", ROUTE_VIEWER, garbage_list,
+	    QUERY(page) },
+
+	{ ROUTE_GET, V1 "/tokens", "listTokens", ROUTE_OPERATOR, tokens_list,
+	    QUERY(page) },
+	{ ROUTE_POST, V1 "/tokens", "createToken", ROUTE_ADMIN, tokens_create,
+	    FIELDS(f_token) },
+	{ ROUTE_POST, V1 "/enroll", "enroll", ROUTE_PUBLIC, enroll_post,
+	    .body = ROUTE_RAW, .body_max = 32768 },
+	{ ROUTE_GET, V1 "/ca", "showCa", ROUTE_PUBLIC, ca_show },
+
+	{ ROUTE_GET, V1 "/events", "events", ROUTE_VIEWER, events_stream },
+	{ ROUTE_GET, V1 "/openapi.yaml", "openapi", ROUTE_PUBLIC, openapi_show },
+	{ ROUTE_GET, "/metrics", "metrics", ROUTE_PUBLIC, metrics_show },
+	{ ROUTE_GET, "/healthz", "healthz", ROUTE_PUBLIC, healthz_show },
+	{ ROUTE_GET, "/readyz", "readyz", ROUTE_PUBLIC, readyz_show },
+};
+
+const size_t routes_len = HT_COUNT(routes);
