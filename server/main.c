@@ -27,7 +27,8 @@ struct verb {
 
 static int failed(const struct command *c, ht_err err, const struct ht_fault *fault)
 {
-	fprintf(stderr, "hatang-server: %s\n", fault->text[0] ? fault->text : ht_err_name(err));
+	fprintf(stderr, "hatang-server: %s\n",
+	    fault->text[0] ? fault->text : ht_err_name(err));
 	return err == HT_CONFIG ? HT_EXIT_CONFIG : HT_EXIT_FAILURE;
 }
 
@@ -67,7 +68,8 @@ static int do_init(struct command *c)
 	db_close(db);
 	if (err)
 		return failed(c, err, &fault);
-	printf(c->json ? "{\"ok\":true,\"database\":\"%s\"}\n" : "%s: ready\n", c->o.db_file);
+	printf(c->json ? "{\"ok\":true,\"database\":\"%s\"}\n" : "%s: ready\n",
+	    c->o.db_file);
 	return HT_EXIT_OK;
 }
 
@@ -76,16 +78,17 @@ static int do_migrate(struct command *c)
 	struct ht_fault fault = { 0 };
 	struct db *db = NULL;
 	int from = 0;
-	ht_err err = serve_lock(&c->o, &fault) < 0 ? HT_EXISTS
-						   : db_open(c->o.db_file, false, &db, &fault);
+	ht_err err = serve_lock(&c->o, &fault) < 0
+			 ? HT_EXISTS
+			 : db_open(c->o.db_file, false, &db, &fault);
 
 	if (!err)
 		err = migrate(db, &from, &fault);
 	db_close(db);
 	if (err)
 		return failed(c, err, &fault);
-	printf(c->json ? "{\"from\":%d,\"to\":%zu}\n" : "schema version %d -> %zu\n", from,
-	    migrations_len);
+	printf(c->json ? "{\"from\":%d,\"to\":%zu}\n" : "schema version %d -> %zu\n",
+	    from, migrations_len);
 	return HT_EXIT_OK;
 }
 
@@ -108,12 +111,13 @@ static int do_restore(struct command *c)
 {
 	struct ht_fault fault = { 0 };
 	ht_err err = serve_lock(&c->o, &fault) < 0
-	    ? HT_EXISTS
-	    : check_restore(c->args[0], c->o.db_file, &fault);
+			 ? HT_EXISTS
+			 : check_restore(c->args[0], c->o.db_file, &fault);
 
 	if (err)
 		return failed(c, err, &fault);
-	printf(c->json ? "{\"restored\":\"%s\"}\n" : "%s: restored; what was there is kept beside it\n",
+	printf(c->json ? "{\"restored\":\"%s\"}\n"
+		       : "%s: restored; what was there is kept beside it\n",
 	    c->args[0]);
 	return HT_EXIT_OK;
 }
@@ -136,11 +140,13 @@ static void print_hole(void *arg, const struct check_hole *h)
 	struct listing *l = arg;
 
 	if (l->json)
-		printf("%s{\"agent\":\"%s\",\"epoch\":\"%s\",\"first\":%lld,\"last\":%lld}",
+		printf(
+		    "%s{\"agent\":\"%s\",\"epoch\":\"%s\",\"first\":%lld,\"last\":%lld}",
 		    l->n++ ? "," : "", h->agent, h->epoch, (long long)h->first_seq,
 		    (long long)h->last_seq);
 	else
-		printf("unexplained: %s epoch %s, %lld to %lld (lost, or still on the way)\n",
+		printf("unexplained: %s epoch %s, %lld to %lld (lost, or still on the "
+		       "way)\n",
 		    h->agent, h->epoch, (long long)h->first_seq, (long long)h->last_seq);
 }
 
@@ -160,11 +166,14 @@ static int do_verify(struct command *c)
 	db_close(db);
 	if (err)
 		return failed(c, err, &fault);
-	printf(c->json ? "],\"problems\":%lld,\"rows\":%lld,\"conflicts\":%lld,\"clones\":%lld,"
-			 "\"garbage\":%lld,\"gaps\":%lld}\n"
-		       : "%lld problems, %lld rows, %lld conflicts, %lld of clones, %lld garbage, %lld gaps\n",
-	    (long long)r.problems, (long long)r.rows, (long long)r.conflicts, (long long)r.clones,
-	    (long long)r.garbage, (long long)r.gaps);
+	printf(
+	    c->json
+		? "],\"problems\":%lld,\"rows\":%lld,\"conflicts\":%lld,\"clones\":%lld,"
+		  "\"garbage\":%lld,\"gaps\":%lld}\n"
+		: "%lld problems, %lld rows, %lld conflicts, %lld of clones, %lld "
+		  "garbage, %lld gaps\n",
+	    (long long)r.problems, (long long)r.rows, (long long)r.conflicts,
+	    (long long)r.clones, (long long)r.garbage, (long long)r.gaps);
 	return r.problems || (c->strict && r.holes) ? HT_EXIT_FAILURE : HT_EXIT_OK;
 }
 
@@ -187,7 +196,8 @@ static int do_refold(struct command *c)
 	db_close(db);
 	if (err)
 		return failed(c, err, &fault);
-	printf(c->json ? "{\"refolded\":\"%s\"}\n" : "refolded: %s\n", name ? name : "all");
+	printf(
+	    c->json ? "{\"refolded\":\"%s\"}\n" : "refolded: %s\n", name ? name : "all");
 	return HT_EXIT_OK;
 }
 
@@ -208,11 +218,13 @@ static void usage(FILE *to)
 {
 	fprintf(to, "hatang-server [--config FILE] [--json] VERB\n\n");
 	for (size_t i = 0; i < HT_COUNT(verbs); i++)
-		fprintf(to, "  %-12s %-7s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
-	fprintf(to, "\n  --config FILE  default " OPTIONS_FILE ", with drop-ins in server.d/\n"
-		    "  --json         print data as JSON\n"
-		    "  --strict       verify: fail when a number is unexplained\n"
-		    "  --help, --version\n\nConfiguration:\n");
+		fprintf(
+		    to, "  %-12s %-7s %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
+	fprintf(to,
+	    "\n  --config FILE  default " OPTIONS_FILE ", with drop-ins in server.d/\n"
+	    "  --json         print data as JSON\n"
+	    "  --strict       verify: fail when a number is unexplained\n"
+	    "  --help, --version\n\nConfiguration:\n");
 	options_print(to);
 }
 

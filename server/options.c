@@ -8,7 +8,7 @@
 #include "base/clock.h"
 
 #define DROPINS_MAX 64
-#define DAY_NS	    (INT64_C(86400) * HT_NS_PER_S)
+#define DAY_NS      (INT64_C(86400) * HT_NS_PER_S)
 
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 
@@ -63,10 +63,11 @@ static const struct ht_options index_table = HT_OPTIONS(struct options_index, in
 static const struct ht_options log_table = HT_OPTIONS(struct options_log, log_rows);
 /* clang-format on */
 
-
-#define SECTION(name, help_)                                                             \
-	{ #name, HT_OPT_SECTION, offsetof(struct options, name), .sub = &name##_table,   \
-	    .help = help_ }
+#define SECTION(name, help_)                                           \
+	{                                                              \
+#name, HT_OPT_SECTION, offsetof(struct options, name), \
+		    .sub = &name##_table, .help = help_                \
+	}
 static const struct ht_option rows[] = {
 	SECTION(server, "this program"),
 	SECTION(mqtt, "the broker"),
@@ -82,7 +83,8 @@ static int is_yaml(const struct dirent *e)
 {
 	size_t len = strlen(e->d_name);
 
-	return e->d_name[0] != '.' && len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0;
+	return e->d_name[0] != '.' && len > 5 &&
+	       strcmp(e->d_name + len - 5, ".yaml") == 0;
 }
 
 /* "/etc/hatang/server.yaml" has its drop-ins in "/etc/hatang/server.d". */
@@ -101,12 +103,14 @@ struct trees {
 	size_t n;
 };
 
-static ht_err load_dropin(const char *dir, const char *name, struct trees *t, struct ht_fault *fault)
+static ht_err load_dropin(
+    const char *dir, const char *name, struct trees *t, struct ht_fault *fault)
 {
 	char *file;
 
 	if (t->n > DROPINS_MAX)
-		return ht_fault_set(fault, HT_CONFIG, "%s: more than %d drop-ins", dir, DROPINS_MAX);
+		return ht_fault_set(
+		    fault, HT_CONFIG, "%s: more than %d drop-ins", dir, DROPINS_MAX);
 	if (asprintf(&file, "%s/%s", dir, name) < 0)
 		return HT_NOMEM;
 	ht_err err = ht_yaml_load(file, &t->at[t->n], fault);
@@ -151,8 +155,9 @@ static ht_err fill_paths(struct options *o)
 	o->mqtt.key = default_path(o->mqtt.key, dir, "ca/server-client.key");
 	o->db_file = default_path(NULL, dir, "server.db");
 	o->lock_file = default_path(NULL, dir, "server.lock");
-	return o->mqtt.ca && o->mqtt.cert && o->mqtt.key && o->db_file && o->lock_file ? HT_OK
-										   : HT_NOMEM;
+	return o->mqtt.ca && o->mqtt.cert && o->mqtt.key && o->db_file && o->lock_file
+		   ? HT_OK
+		   : HT_NOMEM;
 }
 
 ht_err options_load(const char *file, struct options *out, struct ht_fault *fault)

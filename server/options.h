@@ -1,5 +1,5 @@
-/* The server's configuration: /etc/hatang/server.yaml and the drop-ins of server.d/ beside
- * it, checked against one const table. */
+/* The server's configuration: /etc/hatang/server.yaml and the drop-ins of server.d/
+ * beside it, checked against one const table. */
 #ifndef HT_SERVER_OPTIONS_H
 #define HT_SERVER_OPTIONS_H
 
@@ -14,14 +14,14 @@
 
 struct options_server {
 	char *state_dir;
-	char *share_dir;	/* definitions, catalogues, dashboard */
+	char *share_dir; /* definitions, catalogues, dashboard */
 };
 struct options_mqtt {
 	char *host;
 	int64_t port;
-	char *ca, *cert, *key;	/* NULL: those that `init` makes in state_dir */
+	char *ca, *cert, *key; /* NULL: those that `init` makes in state_dir */
 	char *tls_name;
-	char *public_host;	/* as agents reach the broker; NULL: `host` */
+	char *public_host; /* as agents reach the broker; NULL: `host` */
 	struct ht_strings public_ports;
 };
 struct options_http {
@@ -52,13 +52,14 @@ struct options {
 	struct options_journal journal;
 	struct options_index index;
 	struct options_log log;
-	char *db_file;		/* <state_dir>/server.db */
-	char *lock_file;	/* <state_dir>/server.lock */
+	char *db_file;   /* <state_dir>/server.db */
+	char *lock_file; /* <state_dir>/server.lock */
 };
 
 /* HT_CONFIG with a fault "file:line:column: what, and the cure". */
-HT_MUST_CHECK ht_err options_load(const char *file, struct options *out, struct ht_fault *fault);
-void options_fini(struct options *o);	/* accepts a zeroed one */
+HT_MUST_CHECK ht_err options_load(
+    const char *file, struct options *out, struct ht_fault *fault);
+void options_fini(struct options *o); /* accepts a zeroed one */
 void options_print(FILE *to);
 
 #endif

@@ -16,8 +16,8 @@
 #include "server/store/migrate.h"
 #include "server/store/writer.h"
 
-#define GIVE_UP_MS   9000	/* a stop takes no longer */
-#define KEEP_SOON_MS 1000	/* between two slices of retention while there is more */
+#define GIVE_UP_MS   9000 /* a stop takes no longer */
+#define KEEP_SOON_MS 1000 /* between two slices of retention while there is more */
 #define KEEP_IDLE_MS 60000
 
 struct server {
@@ -39,14 +39,15 @@ int serve_lock(const struct options *o, struct ht_fault *fault)
 
 	if (fd < 0) {
 		(void)ht_fault_set(fault, ht_err_errno(errno),
-		    "%s: cannot be opened (%s); does the folder exist? `hatang-server init` makes it",
+		    "%s: cannot be opened (%s); does the folder exist? `hatang-server "
+		    "init` makes it",
 		    o->lock_file, strerror(errno));
 		return -1;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
-	(void)ht_fault_set(fault, HT_EXISTS, "%s is in use: a hatang-server runs on this folder",
-	    o->server.state_dir);
+	(void)ht_fault_set(fault, HT_EXISTS,
+	    "%s is in use: a hatang-server runs on this folder", o->server.state_dir);
 	close(fd);
 	return -1;
 }
@@ -71,8 +72,8 @@ static void keep_done(void *arg, ht_err err)
 	if (err)
 		ht_log_warn("keep.failed", "err=%s", ht_err_name(err));
 	else if (s->kept.deleted)
-		ht_log_info("keep.deleted", "rows=%lld evidence=%lld", (long long)s->kept.deleted,
-		    (long long)s->kept.copied);
+		ht_log_info("keep.deleted", "rows=%lld evidence=%lld",
+		    (long long)s->kept.deleted, (long long)s->kept.copied);
 	if (!s->stopping)
 		uv_timer_start(&s->keep_timer, on_keep,
 		    !err && s->kept.more ? KEEP_SOON_MS : KEEP_IDLE_MS, 0);
@@ -94,7 +95,8 @@ static void on_ingest_stopped(void *arg)
 {
 	struct server *s = arg;
 	uv_handle_t *handles[] = { (uv_handle_t *)&s->term, (uv_handle_t *)&s->interrupt,
-		(uv_handle_t *)&s->hup, (uv_handle_t *)&s->keep_timer, (uv_handle_t *)&s->give_up };
+		(uv_handle_t *)&s->hup, (uv_handle_t *)&s->keep_timer,
+		(uv_handle_t *)&s->give_up };
 
 	s->ingest = NULL;
 	writer_stop(s->writer);
@@ -106,7 +108,7 @@ static void on_ingest_stopped(void *arg)
 static void on_give_up(uv_timer_t *timer)
 {
 	ht_log_error("server.stop", "why=\"took too long\"");
-	_exit(HT_EXIT_FAILURE);	/* nothing acknowledged is lost by it */
+	_exit(HT_EXIT_FAILURE); /* nothing acknowledged is lost by it */
 }
 
 static void stop(struct server *s)
@@ -183,7 +185,8 @@ static ht_err start_ingest(struct server *s, struct ht_fault *fault)
 		.keepalive_s = 30,
 	};
 
-	return ingest_start(&s->loop, s->writer, s->o->db_file, &config, &s->ingest, fault);
+	return ingest_start(
+	    &s->loop, s->writer, s->o->db_file, &config, &s->ingest, fault);
 }
 
 static void watch(struct server *s, uv_signal_t *handle, int number, uv_signal_cb cb)
@@ -233,7 +236,8 @@ int serve(const char *config_file, struct options *options)
 	uv_loop_init(&s.loop);
 	ht_err err = start(&s, &fault);
 	if (err) {
-		ht_log_error("server.start", "err=%s text=\"%s\"", ht_err_name(err), fault.text);
+		ht_log_error(
+		    "server.start", "err=%s text=\"%s\"", ht_err_name(err), fault.text);
 		s.exit_code = err == HT_CONFIG ? HT_EXIT_CONFIG : HT_EXIT_FAILURE;
 		if (s.writer)
 			stop(&s);

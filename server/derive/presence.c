@@ -8,7 +8,7 @@
 #include "server/derive/folds.h"
 #include "server/derive/sql.h"
 
-#define DEPTH_MAX 4
+#define DEPTH_MAX   4
 #define SECONDS_MAX 1e11
 
 static const char *const states[] = {
@@ -28,7 +28,8 @@ static const char *text_of(struct json_object *o, const char *key)
 {
 	struct json_object *v;
 
-	if (!json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_string))
+	if (!json_object_object_get_ex(o, key, &v) ||
+	    !json_object_is_type(v, json_type_string))
 		return NULL;
 	const char *text = json_object_get_string(v);
 	return strlen(text) == (size_t)json_object_get_string_len(v) ? text : NULL;
@@ -63,7 +64,8 @@ static bool get_seconds(struct json_object *o, const char *key, double *to)
 	struct json_object *v;
 
 	if (!json_object_object_get_ex(o, key, &v) ||
-	    !(json_object_is_type(v, json_type_double) || json_object_is_type(v, json_type_int)))
+	    !(json_object_is_type(v, json_type_double) ||
+		json_object_is_type(v, json_type_int)))
 		return false;
 	*to = json_object_get_double(v);
 	return isfinite(*to) && *to >= 0 && *to < SECONDS_MAX;
@@ -117,7 +119,8 @@ static bool read_object(struct json_object *o, struct presence *p)
 	p->has_wall = get_seconds(o, "wall", &wall);
 	p->wall_ms = p->has_wall ? (int64_t)(wall * 1e3) : 0;
 	p->synchronised = json_object_object_get_ex(o, "synchronised", &v) &&
-	    json_object_is_type(v, json_type_boolean) && json_object_get_boolean(v);
+			  json_object_is_type(v, json_type_boolean) &&
+			  json_object_get_boolean(v);
 	get_version(o, p->version);
 	return true;
 }
@@ -146,10 +149,11 @@ ht_err presence_parse(const void *bytes, size_t len, struct presence *out)
 
 /* Since when it is in this state: kept while nothing changes. `out_stale`: the will of an
  * old session, which says nothing of the present one. */
-static ht_err since(struct db *db, const struct journal_row *row, const struct presence *p,
-    int64_t *out_since_ms, bool *out_stale)
+static ht_err since(struct db *db, const struct journal_row *row,
+    const struct presence *p, int64_t *out_since_ms, bool *out_stale)
 {
-	struct db_rows *r = db_start(db, &derive_sql, DERIVE_PRESENCE_GET, "s", row->agent);
+	struct db_rows *r =
+	    db_start(db, &derive_sql, DERIVE_PRESENCE_GET, "s", row->agent);
 	ht_err err = db_next(r);
 
 	*out_since_ms = row->received_ms;
@@ -181,8 +185,8 @@ static ht_err apply(struct db *db, const struct fold_input *in)
 		return err;
 	return db_exec(db, &derive_sql, DERIVE_PRESENCE_PUT, "ssssssssiii", row->agent,
 	    states[p.state], p.session, p.boot, p.fingerprint, p.version,
-	    p.synchronised ? "synchronised" : "free", p.config[0] ? p.config : NULL, since_ms,
-	    row->received_ms, row->id);
+	    p.synchronised ? "synchronised" : "free", p.config[0] ? p.config : NULL,
+	    since_ms, row->received_ms, row->id);
 }
 
 static ht_err reset(struct db *db)

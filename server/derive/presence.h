@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "mqtt/props.h"
 
-#define PRESENCE_BYTES_MAX 4096
-#define PRESENCE_HASH_HEX  64
+#define PRESENCE_BYTES_MAX   4096
+#define PRESENCE_HASH_HEX    64
 #define PRESENCE_VERSION_MAX 64
 
 enum presence_state { PRESENCE_ONLINE, PRESENCE_OFFLINE, PRESENCE_LOST };
@@ -27,8 +27,8 @@ struct presence {
 	bool synchronised;
 	char fingerprint[PRESENCE_HASH_HEX + 1];
 	char version[PRESENCE_VERSION_MAX + 1];
-	char epoch[PROPS_HEX_LEN + 1];		/* "" when not given */
-	char config[PRESENCE_HASH_HEX + 1];	/* "" when none is approved */
+	char epoch[PROPS_HEX_LEN + 1];      /* "" when not given */
+	char config[PRESENCE_HASH_HEX + 1]; /* "" when none is approved */
 };
 
 const char *presence_state_name(enum presence_state state);

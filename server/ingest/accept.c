@@ -6,8 +6,8 @@
 
 #define JSON_TYPE "application/json"
 
-static ht_err garbage(const struct client_message *m, const char *reason, int64_t now_ms,
-    struct accept *a)
+static ht_err garbage(
+    const struct client_message *m, const char *reason, int64_t now_ms, struct accept *a)
 {
 	a->kind = ACCEPT_GARBAGE;
 	a->garbage = (struct journal_garbage){
@@ -22,15 +22,16 @@ static ht_err garbage(const struct client_message *m, const char *reason, int64_
 	return HT_OK;
 }
 
-static void row_of(const struct client_message *m, enum journal_source source, const char *kind,
-    int64_t now_ms, struct accept *a)
+static void row_of(const struct client_message *m, enum journal_source source,
+    const char *kind, int64_t now_ms, struct accept *a)
 {
 	a->row = (struct journal_row){
 		.source = source,
 		.kind = kind,
 		.agent = a->topic.id,
 		.props = m->props,
-		.content_type = m->content_type && *m->content_type ? m->content_type : NULL,
+		.content_type =
+		    m->content_type && *m->content_type ? m->content_type : NULL,
 		.received_ms = now_ms,
 		.payload = m->payload,
 		.len = m->len,
@@ -98,7 +99,7 @@ static void presence_props(const struct client_message *m, struct accept *a)
 
 static ht_err presence(const struct client_message *m, int64_t now_ms, struct accept *a)
 {
-	if (m->len == 0)	/* a retained presence was removed */
+	if (m->len == 0) /* a retained presence was removed */
 		return HT_OK;
 	if (m->len > PRESENCE_BYTES_MAX)
 		return garbage(m, "size", now_ms, a);

@@ -12,11 +12,11 @@
 #define ACCEPT_REPLY_MAX 65536
 
 enum accept_kind {
-	ACCEPT_IGNORE,		/* our own presence; a presence that was deleted */
-	ACCEPT_DATA,		/* row */
-	ACCEPT_REPLY,		/* row */
-	ACCEPT_PRESENCE,	/* row and presence */
-	ACCEPT_GARBAGE,		/* garbage */
+	ACCEPT_IGNORE,   /* our own presence; a presence that was deleted */
+	ACCEPT_DATA,     /* row */
+	ACCEPT_REPLY,    /* row */
+	ACCEPT_PRESENCE, /* row and presence */
+	ACCEPT_GARBAGE,  /* garbage */
 };
 
 /* Pointers are borrowed from the message, ids from `topic` in here: do not copy it. */
@@ -31,7 +31,7 @@ struct accept {
 
 /* Reasons of garbage: topic, size, content-type, props, senml, name, presence, reply,
  * retained. HT_NOMEM is the only error: then nothing was decided, drop the message. */
-HT_MUST_CHECK ht_err accept_message(const struct client_message *m, int64_t now_ms,
-    struct accept *out);
+HT_MUST_CHECK ht_err accept_message(
+    const struct client_message *m, int64_t now_ms, struct accept *out);
 
 #endif

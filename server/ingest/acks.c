@@ -33,7 +33,8 @@ static void join_next(struct acks *a, size_t i)
 		return;
 	a->ranges[i].last = a->ranges[i + 1].last;
 	a->n--;
-	memmove(&a->ranges[i + 1], &a->ranges[i + 2], (a->n - i - 1) * sizeof(a->ranges[0]));
+	memmove(
+	    &a->ranges[i + 1], &a->ranges[i + 2], (a->n - i - 1) * sizeof(a->ranges[0]));
 }
 
 ht_err acks_add(struct acks *a, int64_t seq)
@@ -63,8 +64,8 @@ ht_err acks_json(const struct acks *a, struct ht_buf *out)
 {
 	ht_buf_printf(out, "{\"epoch\":\"%s\",\"ranges\":[", a->epoch);
 	for (size_t i = 0; i < a->n; i++)
-		ht_buf_printf(out, "%s[%" PRId64 ",%" PRId64 "]", i ? "," : "", a->ranges[i].first,
-		    a->ranges[i].last);
+		ht_buf_printf(out, "%s[%" PRId64 ",%" PRId64 "]", i ? "," : "",
+		    a->ranges[i].first, a->ranges[i].last);
 	ht_buf_puts(out, a->new_epoch ? "],\"new_epoch\":true}" : "]}");
 	return ht_buf_err(out);
 }

@@ -14,10 +14,10 @@
 
 struct acks {
 	char epoch[PROPS_HEX_LEN + 1];
-	bool new_epoch;		/* a conflict was found: ask for one */
+	bool new_epoch; /* a conflict was found: ask for one */
 	struct {
 		int64_t first, last;
-	} ranges[ACKS_RANGES_MAX];	/* ascending, with holes between */
+	} ranges[ACKS_RANGES_MAX]; /* ascending, with holes between */
 	size_t n;
 };
 

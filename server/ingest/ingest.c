@@ -14,18 +14,18 @@
 #include "server/ingest/acks.h"
 #include "server/ingest/sql.h"
 
-#define BUCKETS		4096
-#define AGENTS_MAX	65536
-#define SESSIONS	4		/* an agent's newest, with the machine of each */
-#define ACK_WAIT_MS	50
-#define OWNER_NS	(HT_NS_PER_S)	/* how long the registry's word is kept */
+#define BUCKETS         4096
+#define AGENTS_MAX      65536
+#define SESSIONS        4 /* an agent's newest, with the machine of each */
+#define ACK_WAIT_MS     50
+#define OWNER_NS        (HT_NS_PER_S) /* how long the registry's word is kept */
 #define CONFIG_EVERY_MS 2000
 #define CONFIG_AGAIN_NS (30 * HT_NS_PER_S)
-#define BEAT_MS		10000
-#define STOP_MS		3000
-#define COMMANDS_MAX	1024
-#define COMMAND_MAX	(256 * 1024)
-#define ID_BYTES	8
+#define BEAT_MS         10000
+#define STOP_MS         3000
+#define COMMANDS_MAX    1024
+#define COMMAND_MAX     (256 * 1024)
+#define ID_BYTES        8
 
 /* Who published under an agent's name. */
 struct session {
@@ -34,18 +34,18 @@ struct session {
 };
 
 struct agent {
-	struct agent *next;		/* of its bucket */
-	struct agent *next_ack;		/* of those with something to tell */
+	struct agent *next;     /* of its bucket */
+	struct agent *next_ack; /* of those with something to tell */
 	bool on_ack_list;
 	char id[HT_ID_MAX + 1];
 	struct session sessions[SESSIONS];
 	size_t n_sessions, newest;
-	bool has_owner;			/* the registry knows the machine */
+	bool has_owner; /* the registry knows the machine */
 	char owner[PRESENCE_HASH_HEX + 1];
-	int64_t owner_read_ns;		/* 0: never */
+	int64_t owner_read_ns; /* 0: never */
 	char pushed_hash[PRESENCE_HASH_HEX + 1];
 	int64_t pushed_ns;
-	struct acks *acks;		/* NULL: nothing */
+	struct acks *acks; /* NULL: nothing */
 };
 
 /* A message on its way through the writer. */
@@ -76,19 +76,19 @@ struct ingest {
 	uv_async_t async;
 	struct agent *buckets[BUCKETS];
 	struct agent *ack_list;
-	struct command *waiting;	/* published, no reply yet; loop's alone */
+	struct command *waiting; /* published, no reply yet; loop's alone */
 	char session[PROPS_HEX_LEN + 1];
 	bool stopping, closed;
-	bool goodbye_due;		/* stopping, and waiting for the last commits */
+	bool goodbye_due; /* stopping, and waiting for the last commits */
 	int goodbye_mid;
-	int handles;			/* open ones, while closing */
-	size_t n_passing;		/* messages that the writer has not told of yet */
-	bool gone;			/* all is closed; the last of them frees */
+	int handles;      /* open ones, while closing */
+	size_t n_passing; /* messages that the writer has not told of yet */
+	bool gone;        /* all is closed; the last of them frees */
 	void (*done)(void *arg);
 	void *done_arg;
-	uv_mutex_t lock;		/* guards what follows */
-	struct command *commands, **commands_last;	/* to be published */
-	size_t n_commands;		/* in both lists */
+	uv_mutex_t lock;                           /* guards what follows */
+	struct command *commands, **commands_last; /* to be published */
+	size_t n_commands;                         /* in both lists */
 	struct ingest_stats stats;
 };
 
@@ -99,7 +99,7 @@ static void random_hex(char *out, size_t bytes)
 
 	assert(bytes <= sizeof(raw));
 	if (uv_random(NULL, NULL, raw, bytes, 0, NULL))
-		abort();	/* no randomness: nothing here can be trusted */
+		abort(); /* no randomness: nothing here can be trusted */
 	for (size_t i = 0; i < bytes; i++) {
 		out[2 * i] = digits[raw[i] >> 4];
 		out[2 * i + 1] = digits[raw[i] & 15];
@@ -107,18 +107,18 @@ static void random_hex(char *out, size_t bytes)
 	out[2 * bytes] = '\0';
 }
 
-#define COUNT(in, field)                       \
-	do {                                   \
-		uv_mutex_lock(&(in)->lock);    \
-		(in)->stats.field++;           \
-		uv_mutex_unlock(&(in)->lock);  \
+#define COUNT(in, field)                      \
+	do {                                  \
+		uv_mutex_lock(&(in)->lock);   \
+		(in)->stats.field++;          \
+		uv_mutex_unlock(&(in)->lock); \
 	} while (0)
 
 /* ── agents ──────────────────────────────────────────────────────────────────────── */
 
 static size_t bucket_of(const char *id)
 {
-	uint32_t h = 2166136261u;	/* FNV-1a */
+	uint32_t h = 2166136261u; /* FNV-1a */
 
 	for (; *id; id++)
 		h = (h ^ (uint8_t)*id) * 16777619u;
@@ -168,7 +168,8 @@ static struct session *session_of(struct agent *a, const struct props *p)
 		struct session *s = &a->sessions[i];
 
 		if ((p->has & PROPS_SESSION && strcmp(s->session, p->session) == 0) ||
-		    (p->has & PROPS_EPOCH && s->epoch[0] && strcmp(s->epoch, p->epoch) == 0))
+		    (p->has & PROPS_EPOCH && s->epoch[0] &&
+			strcmp(s->epoch, p->epoch) == 0))
 			return s;
 	}
 	return NULL;
@@ -182,7 +183,8 @@ static const char *clone_of(struct ingest *in, struct agent *a, const struct pro
 	if (!s)
 		return NULL;
 	read_owner(in, a);
-	return a->has_owner && strcmp(a->owner, s->fingerprint) != 0 ? s->fingerprint : NULL;
+	return a->has_owner && strcmp(a->owner, s->fingerprint) != 0 ? s->fingerprint
+								     : NULL;
 }
 
 static bool is_newest(const struct agent *a, const char *session)
@@ -216,10 +218,11 @@ static void send_acks(struct ingest *in, struct agent *a)
 	ht_buf_init(&json, 64 * 1024);
 	topic_format(a->id, TOPIC_ACK, topic);
 	if (!acks_json(a->acks, &json) &&
-	    !client_publish(in->client, topic, json.data, json.len, false, "application/json",
-		NULL, NULL))
+	    !client_publish(in->client, topic, json.data, json.len, false,
+		"application/json", NULL, NULL))
 		COUNT(in, acks);
-	/* What could not be told is asked for again: the agent resends, we find it there. */
+	/* What could not be told is asked for again: the agent resends, we find it there.
+	 */
 	ht_buf_fini(&json);
 	free(a->acks);
 	a->acks = NULL;
@@ -266,8 +269,8 @@ static struct acks *acks_of(struct ingest *in, struct agent *a, const char *epoc
 	return a->acks;
 }
 
-static void acknowledge(struct ingest *in, struct agent *a, const char *epoch, int64_t seq,
-    bool conflict)
+static void acknowledge(
+    struct ingest *in, struct agent *a, const char *epoch, int64_t seq, bool conflict)
 {
 	struct acks *acks = acks_of(in, a, epoch);
 
@@ -296,7 +299,8 @@ static void on_written(void *arg, const struct writer_result *result)
 {
 	struct passing *p = arg;
 	struct ingest *in = p->in;
-	bool committed = !result->err || result->err == HT_EXISTS || result->err == HT_CONFLICT;
+	bool committed =
+	    !result->err || result->err == HT_EXISTS || result->err == HT_CONFLICT;
 
 	if (!committed)
 		ht_log_warn("ingest.refused", "agent=%s err=%s", p->agent->id,
@@ -312,7 +316,8 @@ static void on_written(void *arg, const struct writer_result *result)
 
 /* ── messages ────────────────────────────────────────────────────────────────────── */
 
-static struct passing *passing_of(struct ingest *in, struct agent *a, const struct props *props)
+static struct passing *passing_of(
+    struct ingest *in, struct agent *a, const struct props *props)
 {
 	struct passing *p = calloc(1, sizeof(*p));
 
@@ -359,7 +364,8 @@ static void take_garbage(struct ingest *in, const struct accept *m)
 	struct passing *p = a ? passing_of(in, a, &m->garbage.props) : NULL;
 
 	COUNT(in, garbage);
-	ht_err err = writer_submit_garbage(in->writer, &m->garbage, p ? on_written : NULL, p);
+	ht_err err =
+	    writer_submit_garbage(in->writer, &m->garbage, p ? on_written : NULL, p);
 	if (err)
 		submitted(in, p, err);
 }
@@ -379,9 +385,11 @@ static void take_presence(struct ingest *in, struct agent *a, const struct accep
 	read_owner(in, a);
 	bool clone = a->has_owner && strcmp(a->owner, p->fingerprint) != 0;
 	if (clone)
-		ht_log_warn("ingest.clone", "agent=%s fingerprint=%.16s", a->id, p->fingerprint);
-	ht_err err = clone ? writer_submit_aside(in->writer, &m->row, p->fingerprint, NULL, NULL)
-			   : writer_submit(in->writer, &m->row, NULL, NULL);
+		ht_log_warn(
+		    "ingest.clone", "agent=%s fingerprint=%.16s", a->id, p->fingerprint);
+	ht_err err =
+	    clone ? writer_submit_aside(in->writer, &m->row, p->fingerprint, NULL, NULL)
+		  : writer_submit(in->writer, &m->row, NULL, NULL);
 	submitted(in, NULL, err);
 }
 
@@ -420,8 +428,8 @@ static void on_message(void *arg, const struct client_message *m)
 static void own_presence(const struct ingest *in, const char *state, struct ht_buf *out)
 {
 	ht_buf_printf(out,
-	    "{\"state\":\"%s\",\"session\":\"%s\",\"wall\":%.3f,\"version\":\"%s\"}", state,
-	    in->session, (double)ht_wall_ms() / 1000.0, HATANG_VERSION);
+	    "{\"state\":\"%s\",\"session\":\"%s\",\"wall\":%.3f,\"version\":\"%s\"}",
+	    state, in->session, (double)ht_wall_ms() / 1000.0, HATANG_VERSION);
 }
 
 static void publish_presence(struct ingest *in, const char *state, int *out_mid)
@@ -450,7 +458,8 @@ static void on_online(void *arg)
 	for (size_t i = 0; i < HT_COUNT(leaves); i++) {
 		char filter[64];
 
-		snprintf(filter, sizeof(filter), "hatang/v1/+/%s", topic_leaf_name(leaves[i]));
+		snprintf(
+		    filter, sizeof(filter), "hatang/v1/+/%s", topic_leaf_name(leaves[i]));
 		ht_err err = client_subscribe(in->client, filter, 1);
 		if (err) {
 			ht_log_error("ingest.subscribe", "filter=%s err=%s", filter,
@@ -489,7 +498,8 @@ static void own_row(struct ingest *in, const char *kind)
 	int len = snprintf(json, sizeof(json),
 	    "{\"version\":\"%s\",\"session\":\"%s\",\"broker\":%s,\"messages\":%" PRIu64
 	    ",\"queued\":%zu}",
-	    HATANG_VERSION, in->session, s.online ? "true" : "false", s.messages, w.queued);
+	    HATANG_VERSION, in->session, s.online ? "true" : "false", s.messages,
+	    w.queued);
 	struct journal_row row = {
 		.source = JOURNAL_SERVER,
 		.kind = kind,
@@ -510,8 +520,8 @@ static void on_beat(uv_timer_t *timer)
 
 /* ── commands ────────────────────────────────────────────────────────────────────── */
 
-static void command_end(struct ingest *in, struct command *c, ht_err err, const char *json,
-    size_t len)
+static void command_end(
+    struct ingest *in, struct command *c, ht_err err, const char *json, size_t len)
 {
 	if (c->reply)
 		c->reply(c->arg, err, json, len);
@@ -585,7 +595,8 @@ static void reply_id(const void *bytes, size_t len, char *out, size_t cap)
 	    json_object_object_get_ex(o, "id", &id) &&
 	    json_object_is_type(id, json_type_string) &&
 	    (size_t)json_object_get_string_len(id) < cap)
-		memcpy(out, json_object_get_string(id), (size_t)json_object_get_string_len(id) + 1);
+		memcpy(out, json_object_get_string(id),
+		    (size_t)json_object_get_string_len(id) + 1);
 	json_object_put(o);
 	json_tokener_free(tok);
 }
@@ -623,8 +634,8 @@ static char *with_id(const char *json, const char *id)
 	return out;
 }
 
-ht_err ingest_command(struct ingest *in, const char *agent, const char *json, int64_t timeout_ns,
-    ingest_reply_fn reply, void *arg)
+ht_err ingest_command(struct ingest *in, const char *agent, const char *json,
+    int64_t timeout_ns, ingest_reply_fn reply, void *arg)
 {
 	struct command *c;
 	ht_err err = HT_OK;
@@ -664,7 +675,8 @@ ht_err ingest_command(struct ingest *in, const char *agent, const char *json, in
 }
 
 /* Approved configurations that an agent does not have yet. */
-static void push_config(struct ingest *in, const char *id, const char *yaml, const char *hash)
+static void push_config(
+    struct ingest *in, const char *id, const char *yaml, const char *hash)
 {
 	struct agent *a = agent_get(in, id);
 	int64_t now = ht_mono_ns();
@@ -680,7 +692,8 @@ static void push_config(struct ingest *in, const char *id, const char *yaml, con
 	json_object_object_add(o, "yaml", json_object_new_string(yaml));
 	json_object_object_add(o, "hash", json_object_new_string(hash));
 	ht_err err = ingest_command(in, id,
-	    json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN), CONFIG_AGAIN_NS, NULL, NULL);
+	    json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN), CONFIG_AGAIN_NS,
+	    NULL, NULL);
 	json_object_put(o);
 	if (err)
 		return;
@@ -739,9 +752,9 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void close_handles(struct ingest *in)
 {
-	uv_handle_t *handles[] = { (uv_handle_t *)&in->ack_timer, (uv_handle_t *)&in->beat_timer,
-		(uv_handle_t *)&in->config_timer, (uv_handle_t *)&in->stop_timer,
-		(uv_handle_t *)&in->async };
+	uv_handle_t *handles[] = { (uv_handle_t *)&in->ack_timer,
+		(uv_handle_t *)&in->beat_timer, (uv_handle_t *)&in->config_timer,
+		(uv_handle_t *)&in->stop_timer, (uv_handle_t *)&in->async };
 
 	in->handles = (int)HT_COUNT(handles);
 	for (size_t i = 0; i < HT_COUNT(handles); i++)
@@ -807,8 +820,8 @@ static ht_err init_handles(struct ingest *in, uv_loop_t *loop)
 	return HT_OK;
 }
 
-static ht_err new_client(struct ingest *in, const struct client_config *config,
-    struct ht_fault *fault)
+static ht_err new_client(
+    struct ingest *in, const struct client_config *config, struct ht_fault *fault)
 {
 	struct client_config c = *config;
 	char will_topic[TOPIC_MAX], client_id[64];

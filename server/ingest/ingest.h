@@ -20,8 +20,9 @@ struct ingest;
 /* `config`: host, ports, names of certificate files; client id and will are ingest's own
  * to set. `db_file` is opened read-only for questions to the registry. Borrows `writer`,
  * which must outlive it. */
-HT_MUST_CHECK ht_err ingest_start(uv_loop_t *loop, struct writer *writer, const char *db_file,
-    const struct client_config *config, struct ingest **out, struct ht_fault *fault);
+HT_MUST_CHECK ht_err ingest_start(uv_loop_t *loop, struct writer *writer,
+    const char *db_file, const struct client_config *config, struct ingest **out,
+    struct ht_fault *fault);
 
 /* Say goodbye (presence "offline"), tell what is committed, disconnect; at most 3 s. Then
  * `done` from the loop, after which it is freed. */
@@ -37,12 +38,13 @@ typedef void (*ingest_reply_fn)(void *arg, ht_err err, const char *json, size_t 
 /* Publish {"id":<made here>, …} to an agent: `json` is an object with at least "verb",
  * without "id". Any thread. `reply` may be NULL. HT_MALFORMED, HT_INVALID (agent's id),
  * HT_FULL (1,024 wait), HT_NOMEM: then `reply` is never called. */
-HT_MUST_CHECK ht_err ingest_command(struct ingest *in, const char *agent, const char *json,
-    int64_t timeout_ns, ingest_reply_fn reply, void *arg);
+HT_MUST_CHECK ht_err ingest_command(struct ingest *in, const char *agent,
+    const char *json, int64_t timeout_ns, ingest_reply_fn reply, void *arg);
 
 struct ingest_stats {
 	bool online;
-	uint64_t messages, packs, presences, replies, garbage, ignored, dropped, acks, clones;
+	uint64_t messages, packs, presences, replies, garbage, ignored, dropped, acks,
+	    clones;
 	size_t agents;
 };
 /* Any thread. */

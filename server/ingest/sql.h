@@ -4,11 +4,7 @@
 
 #include "server/store/db.h"
 
-enum ingest_statement {
-	INGEST_OWNER,
-	INGEST_STALE_CONFIGS,
-	INGEST_STATEMENTS
-};
+enum ingest_statement { INGEST_OWNER, INGEST_STALE_CONFIGS, INGEST_STATEMENTS };
 
 extern const struct db_sql ingest_sql;
 

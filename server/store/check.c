@@ -9,15 +9,15 @@
 #include "server/store/migrate.h"
 #include "server/store/sql.h"
 
-static void problem(const struct check_events *events, struct check_report *report,
-    const char *text)
+static void problem(
+    const struct check_events *events, struct check_report *report, const char *text)
 {
 	report->problems++;
 	events->problem(events->arg, text);
 }
 
-static ht_err integrity(struct db *db, const struct check_events *events,
-    struct check_report *report)
+static ht_err integrity(
+    struct db *db, const struct check_events *events, struct check_report *report)
 {
 	struct db_rows *r = db_start(db, &store_sql, STORE_CHECK_INTEGRITY, "");
 	ht_err err;
@@ -40,8 +40,8 @@ static ht_err integrity(struct db *db, const struct check_events *events,
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
-static ht_err cursors(struct db *db, const struct check_events *events,
-    struct check_report *report)
+static ht_err cursors(
+    struct db *db, const struct check_events *events, struct check_report *report)
 {
 	struct db_rows *r = db_start(db, &store_sql, STORE_CHECK_CURSORS, "");
 	ht_err err;
@@ -51,21 +51,24 @@ static ht_err cursors(struct db *db, const struct check_events *events,
 
 		if (db_int(r, 1) <= db_int(r, 2))
 			continue;
-		snprintf(text, sizeof(text), "fold %s stands at row %lld, the journal ends at %lld",
-		    db_text(r, 0), (long long)db_int(r, 1), (long long)db_int(r, 2));
+		snprintf(text, sizeof(text),
+		    "fold %s stands at row %lld, the journal ends at %lld", db_text(r, 0),
+		    (long long)db_int(r, 1), (long long)db_int(r, 2));
 		problem(events, report, text);
 	}
 	db_done(r);
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
-static ht_err holes(struct db *db, const struct check_events *events, struct check_report *report)
+static ht_err holes(
+    struct db *db, const struct check_events *events, struct check_report *report)
 {
 	struct db_rows *r = db_start(db, &store_sql, STORE_CHECK_HOLES, "");
 	ht_err err;
 
 	while (!(err = db_next(r))) {
-		struct check_hole hole = { db_text(r, 0), db_text(r, 1), db_int(r, 2), db_int(r, 3) };
+		struct check_hole hole = { db_text(r, 0), db_text(r, 1), db_int(r, 2),
+			db_int(r, 3) };
 
 		report->holes++;
 		events->hole(events->arg, &hole);
@@ -90,7 +93,8 @@ static ht_err counts(struct db *db, struct check_report *report)
 	return err;
 }
 
-ht_err check_database(struct db *db, const struct check_events *events, struct check_report *out)
+ht_err check_database(
+    struct db *db, const struct check_events *events, struct check_report *out)
 {
 	struct check_report report = { 0 };
 	ht_err err = integrity(db, events, &report);
@@ -113,7 +117,8 @@ ht_err check_backup(struct db *db, const char *to, struct ht_fault *fault)
 	ht_err err = db_exec(db, &store_sql, STORE_VACUUM_INTO, "s", to);
 	if (err) {
 		unlink(to);
-		return ht_fault_set(fault, err, "%s: cannot write the backup: %s", to, db_error(db));
+		return ht_fault_set(
+		    fault, err, "%s: cannot write the backup: %s", to, db_error(db));
 	}
 	return HT_OK;
 }
@@ -146,10 +151,11 @@ static ht_err check_source(struct db *db, const char *from, struct ht_fault *fau
 	if (!err)
 		err = check_database(db, &events, &report);
 	if (err)
-		return ht_fault_set(fault, err, "%s: cannot be read: %s", from, db_error(db));
+		return ht_fault_set(
+		    fault, err, "%s: cannot be read: %s", from, db_error(db));
 	if (report.problems)
-		return ht_fault_set(fault, HT_CORRUPT, "%s is damaged and was not restored: %s", from,
-		    first.text);
+		return ht_fault_set(fault, HT_CORRUPT,
+		    "%s is damaged and was not restored: %s", from, first.text);
 	return HT_OK;
 }
 

@@ -22,13 +22,15 @@ static ht_err copy_row(struct db *db, struct db_rows *r)
 	const void *payload = db_blob(r, 4, &len);
 
 	SHA256(payload ? payload : "", len, hash);
-	return db_exec(db, &store_sql, STORE_EVIDENCE_PUT, "bisisb", hash, sizeof(hash), db_int(r, 0),
-	    db_text(r, 1), db_int(r, 2), db_text(r, 3), payload, len);
+	return db_exec(db, &store_sql, STORE_EVIDENCE_PUT, "bisisb", hash, sizeof(hash),
+	    db_int(r, 0), db_text(r, 1), db_int(r, 2), db_text(r, 3), payload, len);
 }
 
-static ht_err copy_cited(struct db *db, int64_t before_ms, int64_t last, int64_t *out_copied)
+static ht_err copy_cited(
+    struct db *db, int64_t before_ms, int64_t last, int64_t *out_copied)
 {
-	struct db_rows *r = db_start(db, &store_sql, STORE_KEEP_CITED, "ii", before_ms, last);
+	struct db_rows *r =
+	    db_start(db, &store_sql, STORE_KEEP_CITED, "ii", before_ms, last);
 	ht_err err;
 
 	while (!(err = db_next(r))) {

@@ -10,12 +10,12 @@
 #include "base/err.h"
 #include "server/store/db.h"
 
-#define KEEP_SLICE 500			/* rows at a time */
-#define KEEP_LEAST_MS (3600 * 1000)	/* what is younger stays, however full it is */
+#define KEEP_SLICE    500           /* rows at a time */
+#define KEEP_LEAST_MS (3600 * 1000) /* what is younger stays, however full it is */
 
 struct keep_result {
 	int64_t deleted, copied;
-	bool more;	/* there may be more to delete */
+	bool more; /* there may be more to delete */
 };
 
 /* One slice, inside the caller's transaction. */
