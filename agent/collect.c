@@ -551,14 +551,17 @@ bool collect_idle(const struct collect *c)
 
 /* ── Life ─────────────────────────────────────────────────────────────────────────── */
 
-ht_err collect_new(
-    struct worker *worker, const struct collect_config *config, struct collect **out)
+void collect_worker(struct collect *c, struct worker *worker)
+{
+	c->worker = worker;
+}
+
+ht_err collect_new(const struct collect_config *config, struct collect **out)
 {
 	struct collect *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return HT_NOMEM;
-	c->worker = worker;
 	c->config = *config;
 	ht_buf_init(&c->open.texts, TEXTS_MAX);
 	size_t len = strlen(config->agent);

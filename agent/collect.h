@@ -39,7 +39,10 @@ struct collect_counters {
 };
 
 HT_MUST_CHECK ht_err collect_new(
-    struct worker *worker, const struct collect_config *config, struct collect **out);
+    const struct collect_config *config, struct collect **out);
+
+/* Before the first collect_put: memories are loaded while the spool is still ours. */
+void collect_worker(struct collect *c, struct worker *worker);
 
 /* All packs must be committed (collect_idle) or the loop must not run any more. */
 void collect_free(struct collect *c); /* accepts NULL */

@@ -30,6 +30,7 @@ struct runner {
 	struct monitor *monitor;
 	char *agent;
 	bool stopping, timer_closed;
+	bool leaving; /* the timer is taken by runner_close_soon */
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -41,7 +42,7 @@ static void arm(struct runner *r, int64_t at_ns)
 	int64_t now = ht_mono_ns();
 	uint64_t ms = 0;
 
-	if (r->stopping && r->timer_closed)
+	if (r->stopping || r->leaving)
 		return;
 	if (at_ns == INT64_MAX)
 		return;
@@ -312,6 +313,21 @@ void runner_start(struct runner *r)
 {
 	schedule_start(&r->schedule, r->jobs, r->n, r->agent, ht_mono_ns());
 	arm_next(r);
+}
+
+static void close_now(uv_timer_t *timer)
+{
+	struct runner *r = timer->data;
+
+	runner_close(r, r->closed, r->closed_arg);
+}
+
+void runner_close_soon(struct runner *r, void (*closed)(void *arg), void *arg)
+{
+	r->leaving = true;
+	r->closed = closed;
+	r->closed_arg = arg;
+	uv_timer_start(&r->timer, close_now, 0, 0);
 }
 
 static void timer_closed(uv_handle_t *handle)

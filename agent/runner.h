@@ -51,6 +51,9 @@ HT_MUST_CHECK ht_err runner_soon(struct runner *r, const char *id);
 /* Cancel all runs and end; then `closed(arg)` from the loop, and `r` is freed. */
 void runner_close(struct runner *r, void (*closed)(void *arg), void *arg);
 
+/* The same, allowed from inside the sink's callbacks: begins with the next turn. */
+void runner_close_soon(struct runner *r, void (*closed)(void *arg), void *arg);
+
 /* Per-probe figures for status; NULL beyond the last. */
 const struct schedule_job *runner_job(const struct runner *r, size_t i);
 

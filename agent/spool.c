@@ -310,25 +310,32 @@ ht_err spool_trim(struct spool *s, const struct spool_now *now)
 
 /* ── Opening ──────────────────────────────────────────────────────────────────────── */
 
-static ht_err state_read(struct spool *s, bool *out_found)
+/* `fingerprint` may be NULL. */
+static ht_err state_row(struct spool *s, char *fingerprint, bool *out_found)
 {
 	sqlite3_stmt *st = sql_get(&s->sql, SQL_STATE_GET);
-	char fingerprint[SPOOL_FINGERPRINT_MAX];
 	ht_err err = sql_step(st, out_found);
 
 	if (err || !*out_found)
 		return err;
 	column_text(st, 0, s->epoch, sizeof(s->epoch));
-	column_text(st, 1, fingerprint, sizeof(fingerprint));
+	if (fingerprint)
+		column_text(st, 1, fingerprint, SPOOL_FINGERPRINT_MAX);
 	s->next_seq = sqlite3_column_int64(st, 2);
 	s->dropped = sqlite3_column_int64(st, 3);
 	sqlite3_reset(st);
-	if (strlen(s->epoch) != PROPS_HEX_LEN || s->next_seq < 1)
-		return HT_CORRUPT;
+	return strlen(s->epoch) == PROPS_HEX_LEN && s->next_seq >= 1 ? HT_OK : HT_CORRUPT;
+}
+
+static ht_err state_read(struct spool *s, bool *out_found)
+{
+	char fingerprint[SPOOL_FINGERPRINT_MAX];
+	ht_err err = state_row(s, fingerprint, out_found);
+
 	/* A restored snapshot or a clone: its numbers may be in use elsewhere. */
-	if (strcmp(fingerprint, s->fingerprint) != 0)
-		return spool_new_epoch(s);
-	return HT_OK;
+	if (!err && *out_found && strcmp(fingerprint, s->fingerprint) != 0)
+		err = spool_new_epoch(s);
+	return err;
 }
 
 static ht_err state_begin(struct spool *s)
@@ -449,6 +456,29 @@ ht_err spool_open(const struct spool_config *config, const struct spool_now *now
 	}
 fail:
 	spool_close(s);
+	return err;
+}
+
+ht_err spool_look(
+    const char *path, bool check, struct spool **out, struct ht_fault *fault)
+{
+	struct spool *s = calloc(1, sizeof(*s));
+	bool found = false;
+	ht_err err = s ? sql_open(&s->sql, path, true, fault) : HT_NOMEM;
+
+	if (!err && check)
+		err = sql_check(&s->sql);
+	if (!err)
+		err = state_row(s, NULL, &found);
+	if (!err)
+		err = sums_read(s);
+	if (err) {
+		if (fault && !fault->text[0])
+			ht_fault_set(fault, err, "%s: %s", path, ht_err_name(err));
+		spool_close(s);
+	} else {
+		*out = s;
+	}
 	return err;
 }
 

@@ -94,6 +94,10 @@ struct spool_stats {
  * HT_IO, HT_DENIED, HT_FULL, HT_NOMEM, HT_UNSUPPORTED with a fault. */
 HT_MUST_CHECK ht_err spool_open(const struct spool_config *config,
     const struct spool_now *now, struct spool **out, struct ht_fault *fault);
+/* Look at a spool that may be in use, without changing it: only spool_fetch, spool_gaps,
+ * spool_memories and spool_stats may be called. `check` reads every page: HT_CORRUPT. */
+HT_MUST_CHECK ht_err spool_look(
+    const char *path, bool check, struct spool **out, struct ht_fault *fault);
 void spool_close(struct spool *s); /* accepts NULL */
 
 /* Put one entry durably: after HT_OK it survives kill and power loss. On HT_FULL, HT_IO

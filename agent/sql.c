@@ -127,7 +127,7 @@ static ht_err pragma_int(struct sql *s, const char *text, int64_t *out)
 }
 
 /* A page that is broken shows here, not in the middle of an outage. */
-static ht_err quick_check(struct sql *s)
+ht_err sql_check(struct sql *s)
 {
 	sqlite3_stmt *st = NULL;
 	int code = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL);
@@ -208,7 +208,7 @@ ht_err sql_open(struct sql *s, const char *path, bool read_only, struct ht_fault
 	for (size_t i = 0; !err && !read_only && i < HT_COUNT(pragmas); i++)
 		err = sql_pragma(s, pragmas[i]);
 	if (!err && !read_only)
-		err = quick_check(s);
+		err = sql_check(s);
 	if (!err && !read_only)
 		err = migrate(s);
 	if (!err)

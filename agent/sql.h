@@ -48,6 +48,9 @@ HT_MUST_CHECK ht_err sql_open(
     struct sql *s, const char *path, bool read_only, struct ht_fault *fault);
 void sql_close(struct sql *s); /* accepts a zeroed or half-open one */
 
+/* Read every page and index: HT_CORRUPT when something is wrong. */
+HT_MUST_CHECK ht_err sql_check(struct sql *s);
+
 /* Set a pragma that has no statement of its own, from constants only. */
 HT_MUST_CHECK ht_err sql_pragma(struct sql *s, const char *text);
 

@@ -90,6 +90,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_AGENT_PROBE_STATUS]  = { "agent", "probe_status", STR, .help = "a probe that could not be run: why" },
 	[HT_M_AGENT_PROBE_SKIPPED] = { "agent", "probe_skipped", CTR, .help = "runs skipped because the previous one had not ended" },
 	[HT_M_AGENT_MEMORY]        = { "agent", "memory", NUM("count"), .help = "private dirty memory of the agent's processes, bytes" },
+	[HT_M_AGENT_SPOOL]         = { "agent", "spool", STR, .help = "what happened to the spool: corrupt, moved to <file>" },
 };
 /* clang-format on */
 

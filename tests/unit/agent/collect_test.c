@@ -44,7 +44,8 @@ static void begin(enum senml_format format, int64_t max_pages)
 	commits = failures = 0;
 	assert_ok(spool_open(&sc, &moment, &spool, NULL));
 	assert_ok(worker_new_take(&loop, spool, &worker));
-	assert_ok(collect_new(worker, &cc, &collect));
+	assert_ok(collect_new(&cc, &collect));
+	collect_worker(collect, worker);
 }
 
 static void closed(void *arg)
