@@ -19,6 +19,8 @@ void ht_buf_reset(struct ht_buf *b)
 {
 	b->len = 0;
 	b->err = HT_OK;
+	if (b->data)
+		b->data[0] = '\0';
 }
 
 /* Room for `more` bytes and a NUL. */

@@ -38,13 +38,25 @@ bool ht_clock_synchronised(void)
 	return adjtimex(&tx) != TIME_ERROR && !(tx.status & STA_UNSYNC);
 }
 
+static bool is_uuid(const char *text)
+{
+	static const char form[] = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+
+	for (size_t i = 0; i < HT_BOOT_ID_LEN; i++) {
+		if (form[i] == '-' ? text[i] != '-'
+				   : !text[i] || !strchr("0123456789abcdef", text[i]))
+			return false;
+	}
+	return !text[HT_BOOT_ID_LEN];
+}
+
 ht_err ht_boot_id(char out[static HT_BOOT_ID_LEN + 1])
 {
 	const char *forced = getenv("HATANG_BOOT_ID");
 	char text[64] = "";
 	FILE *f;
 
-	if (forced && strlen(forced) == HT_BOOT_ID_LEN) {
+	if (forced && is_uuid(forced)) {
 		memcpy(out, forced, HT_BOOT_ID_LEN + 1);
 		return HT_OK;
 	}
@@ -155,11 +167,13 @@ ht_err ht_rfc3339_parse(const char *text, int64_t *out_unix_ms)
 		return HT_MALFORMED;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
-	check = tm;
-	time_t s = timegm(&check);
+	check = (struct tm){
+		.tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday
+	};
+	timegm(&check); /* normalises a day that is not in the calendar */
 	if (year < 1970 || check.tm_mon != tm.tm_mon || check.tm_mday != tm.tm_mday ||
 	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
 		return HT_RANGE;
-	*out_unix_ms = ((int64_t)s - zone * 60) * HT_MS_PER_S + ms;
+	*out_unix_ms = ((int64_t)timegm(&tm) - zone * 60) * HT_MS_PER_S + ms;
 	return HT_OK;
 }

@@ -211,6 +211,8 @@ static ht_err check_range(const struct place *p, int64_t v)
 	show(o, o->min, lo, sizeof(lo));
 	show(o, o->max, hi, sizeof(hi));
 	show(o, v, got, sizeof(got));
+	if (o->type == HT_OPT_LIST || o->type == HT_OPT_STRINGS)
+		return complain(p, "has %s items, but must have %s to %s", got, lo, hi);
 	return complain(p, "is %s, but must be between %s and %s", got, lo, hi);
 }
 
@@ -236,7 +238,8 @@ static ht_err set_number(const struct place *p, const char *text, void *at)
 	char *end;
 	double v = strtod(text, &end);
 
-	if (end == text || *end || !isfinite(v) || text[0] == '+' || strpbrk(text, "xX"))
+	if (end == text || *end || !isfinite(v) || !strchr("-.0123456789", text[0]) ||
+	    strpbrk(text, "xX"))
 		return complain(
 		    p, "must be %s, not '%.60s'", types[HT_OPT_NUMBER].example, text);
 	if ((o->min || o->max) && (v < (double)o->min || v > (double)o->max))
@@ -390,6 +393,20 @@ static ht_err load_value(const struct place *p, void *at)
 	}
 }
 
+/* Its defaults; when it cannot be absent, say where it should be. */
+static ht_err absent_section(const struct ht_option *o, void *at,
+    const struct ht_node *map, struct ht_fault *fault)
+{
+	struct ht_fault why = { 0 };
+	ht_err err = ht_options_load(o->sub, NULL, NULL, at, &why);
+
+	if (err == HT_CONFIG && map)
+		return ht_node_fault(
+		    map, fault, "section '%s': %.300s", o->key, why.text);
+	return err ? ht_fault_set(fault, err, "section '%s': %.300s", o->key, why.text)
+		   : HT_OK;
+}
+
 static ht_err set_default(const struct ht_option *o, void *at, const struct ht_node *map,
     struct ht_fault *fault)
 {
@@ -403,7 +420,7 @@ static ht_err set_default(const struct ht_option *o, void *at, const struct ht_n
 		    fault, HT_CONFIG, "'%s' is missing (%s)", o->key, o->help);
 	}
 	if (o->type == HT_OPT_SECTION)
-		return ht_options_load(o->sub, NULL, NULL, at, fault);
+		return absent_section(o, at, map, fault);
 	if (!o->def)
 		return HT_OK;
 	if (o->type == HT_OPT_STRINGS)

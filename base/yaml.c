@@ -7,7 +7,9 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { DEPTH_MAX = 32, NODES_MAX = 200000, FILE_MAX = 4 << 20 };
+enum { DEPTH_MAX = 32, NODES_MAX = 200000, KEYS_MAX = 10000, FILE_MAX = 4 << 20 };
+
+#define NO_ANCHORS "anchors and tags are not allowed; write the value out"
 
 struct builder {
 	yaml_parser_t parser;
@@ -127,8 +129,7 @@ static bool is_null(const yaml_event_t *ev)
 static ht_err scalar(struct builder *b, const yaml_event_t *ev, struct ht_node **out)
 {
 	if (ev->data.scalar.anchor || ev->data.scalar.tag)
-		return mark_fault(b, &ev->start_mark,
-		    "anchors and tags are not allowed; write the value out");
+		return mark_fault(b, &ev->start_mark, NO_ANCHORS);
 	if (memchr(ev->data.scalar.value, '\0', ev->data.scalar.length))
 		return mark_fault(
 		    b, &ev->start_mark, "a NUL byte is not allowed in text");
@@ -168,6 +169,10 @@ static ht_err check_key(struct builder *b, const struct ht_node *map, struct ht_
 	if (key->kind != HT_NODE_SCALAR)
 		return ht_node_fault(
 		    key, b->fault, "a key must be a word; write `key: value`");
+	/* Each key is compared with all before it. */
+	if (map->n == KEYS_MAX)
+		return ht_node_fault(
+		    key, b->fault, "more than %d keys in one map", KEYS_MAX);
 	for (size_t i = 0; i < map->n; i++) {
 		if (strcmp(map->keys[i]->text, key->text) == 0)
 			return ht_node_fault(key, b->fault,
@@ -219,9 +224,13 @@ static ht_err build(struct builder *b, yaml_event_t *ev, int depth, struct ht_no
 	case YAML_SCALAR_EVENT:
 		return scalar(b, ev, out);
 	case YAML_SEQUENCE_START_EVENT:
+		if (ev->data.sequence_start.anchor || ev->data.sequence_start.tag)
+			return mark_fault(b, &ev->start_mark, NO_ANCHORS);
 		node = node_new(b, HT_NODE_LIST, ev);
 		break;
 	case YAML_MAPPING_START_EVENT:
+		if (ev->data.mapping_start.anchor || ev->data.mapping_start.tag)
+			return mark_fault(b, &ev->start_mark, NO_ANCHORS);
 		node = node_new(b, HT_NODE_MAP, ev);
 		break;
 	default:
