@@ -4,10 +4,13 @@ find_package(Threads REQUIRED)
 
 foreach(lib IN ITEMS
     libuv yaml-0.1 json-c libcbor libmosquitto sqlite3 libcurl libcrypto libssl
-    libmicrohttpd libsodium libcap libseccomp libsystemd libzstd cmocka)
+    libmicrohttpd libsodium libcap libseccomp libsystemd libzstd)
   string(MAKE_C_IDENTIFIER ${lib} id)
   pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${lib})
 endforeach()
+if(HATANG_TESTS)
+  pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
+endif()
 pkg_check_modules(libpcap REQUIRED IMPORTED_TARGET libpcap)
 pkg_check_modules(netsnmp REQUIRED IMPORTED_TARGET netsnmp)
 

@@ -5,10 +5,11 @@
 #include "base/clock.h"
 #include "mqtt/senml.h"
 
-#define DRIFT_PPM     100
-#define WRONG_SPAN_MS (INT64_C(86400) * 1000) /* wrong times further apart have jumped \
-					       */
-#define RELATIVE_MAX_S 1e10                   /* keeps arithmetic in range */
+#define DRIFT_PPM 100
+#define WRONG_SPAN_MS                                                    \
+	(INT64_C(86400) * 1000) /* wrong times further apart have jumped \
+				 */
+#define RELATIVE_MAX_S 1e10     /* keeps arithmetic in range */
 
 static int64_t max64(int64_t a, int64_t b)
 {

@@ -1,15 +1,23 @@
 #include "server/derive/folds.h"
 
+/* clang-format off */
 const struct fold *const folds[] = {
 	/* registry */
 	&fold_registry,
 
 	/* per agent */
-	&fold_anchor, &fold_latest, &fold_series, &fold_gap,
+	&fold_anchor,
+	&fold_presence,
+	&fold_latest,
+	&fold_series,
+	&fold_gap,
 
 	/* links, machines, posture */
-	&fold_links, &fold_machines, &fold_posture,
+	&fold_links,
+	&fold_machines,
+	&fold_posture,
 
 	/* score */
 };
+/* clang-format on */
 const size_t folds_len = HT_COUNT(folds);

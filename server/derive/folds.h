@@ -5,10 +5,11 @@
 
 #include "server/derive/fold.h"
 
-extern const struct fold fold_anchor; /* anchor.c */
-extern const struct fold fold_latest; /* latest.c */
-extern const struct fold fold_series; /* series.c */
-extern const struct fold fold_gap;    /* gap.c */
+extern const struct fold fold_anchor;   /* anchor.c */
+extern const struct fold fold_presence; /* presence.c */
+extern const struct fold fold_latest;   /* latest.c */
+extern const struct fold fold_series;   /* series.c */
+extern const struct fold fold_gap;      /* gap.c */
 /* registry/fold.c */
 extern const struct fold fold_registry;
 

@@ -6,6 +6,18 @@
 	"sent_mono_ns,"                                                       \
 	" content_type, received_ms, actor, payload"
 
+/* Rows old enough to go ($1) that every fold has seen ($2). People's rows never go. */
+#define KEEP_OLD                                                                  \
+	"(SELECT id FROM journal WHERE source <> 'operator' AND received_ms < $1" \
+	" AND id <= $2 ORDER BY id LIMIT 500)"
+
+/* What a finding, a link, a machine or a score cites. */
+#define CITED                                                                   \
+	"(SELECT value FROM link_fact, json_each(link_fact.evidence)"           \
+	" UNION SELECT value FROM machine, json_each(machine.evidence)"         \
+	" UNION SELECT value FROM index_value, json_each(index_value.evidence)" \
+	" UNION SELECT journal_id FROM finding)"
+
 static const char *const sql[STORE_STATEMENTS] = {
 	[STORE_USER_VERSION] = "PRAGMA user_version",
 	[STORE_JOURNAL_PUT] =
@@ -33,6 +45,45 @@ static const char *const sql[STORE_STATEMENTS] = {
 	    " ON CONFLICT (agent, reason) DO UPDATE SET n = n + 1, last_ms = "
 	    "excluded.last_ms",
 	[STORE_GARBAGE_TOTAL] = "SELECT coalesce(sum(n), 0) FROM garbage_count",
+	[STORE_KEEP_LAST] = "SELECT coalesce(min(journal_id), 0) FROM fold_cursor",
+	[STORE_KEEP_CITED] =
+	    "SELECT id, agent, received_ms, content_type, payload FROM journal"
+	    " WHERE id IN " KEEP_OLD " AND id IN " CITED,
+	[STORE_KEEP_DELETE] = "DELETE FROM journal WHERE id IN " KEEP_OLD,
+	[STORE_EVIDENCE_PUT] =
+	    "INSERT INTO evidence (hash, journal_id, agent, received_ms, content_type, "
+	    "payload)"
+	    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING",
+	[STORE_BYTES] =
+	    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count,"
+	    " pragma_freelist_count, pragma_page_size",
+	[STORE_CHECK_INTEGRITY] = "PRAGMA integrity_check",
+	[STORE_CHECK_FOREIGN] = "PRAGMA foreign_key_check",
+	[STORE_CHECK_CURSORS] = "SELECT fold, journal_id, (SELECT coalesce(max(id), 0) "
+				"FROM journal) FROM fold_cursor"
+				" ORDER BY fold",
+	[STORE_CHECK_COUNTS] =
+	    "SELECT (SELECT count(*) FROM journal), (SELECT count(*) FROM journal_aside"
+	    " WHERE reason = 'conflict'), (SELECT count(*) FROM journal_aside WHERE "
+	    "reason = 'clone'),"
+	    " (SELECT coalesce(sum(n), 0) FROM garbage_count), (SELECT count(*) FROM "
+	    "gap)",
+	/* Numbers of an epoch that neither a row, a thing put aside, garbage nor a gap
+	   explains. */
+	[STORE_CHECK_HOLES] =
+	    "SELECT agent, epoch, before + 1, first - 1 FROM (SELECT agent, epoch, first,"
+	    " max(last) OVER (PARTITION BY agent, epoch ORDER BY first, last"
+	    " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM ("
+	    "SELECT agent, epoch, seq AS first, seq AS last FROM journal WHERE epoch IS "
+	    "NOT NULL"
+	    " UNION ALL SELECT agent, epoch, seq, seq FROM journal_aside WHERE epoch IS "
+	    "NOT NULL"
+	    " UNION ALL SELECT agent, epoch, seq, seq FROM garbage WHERE epoch IS NOT "
+	    "NULL"
+	    " AND agent IS NOT NULL"
+	    " UNION ALL SELECT agent, epoch, first_seq, last_seq FROM gap)) WHERE first "
+	    "> before + 1",
+	[STORE_VACUUM_INTO] = "VACUUM INTO $1",
 };
 
 const struct db_sql store_sql = { "store", sql, STORE_STATEMENTS };

@@ -1,0 +1,200 @@
+#include "server/options.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define DROPINS_MAX 64
+#define DAY_NS      (INT64_C(86400) * HT_NS_PER_S)
+
+static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
+
+/* clang-format off */
+static const struct ht_option server_rows[] = {
+	{ "state_dir", HT_OPT_STRING, offsetof(struct options_server, state_dir), .def = "/var/lib/hatang/server",
+	  .help = "folder of the database, the CA and what belongs to them" },
+	{ "share_dir", HT_OPT_STRING, offsetof(struct options_server, share_dir), .def = "/usr/share/hatang",
+	  .help = "folder of definitions, catalogues and the dashboard" },
+};
+static const struct ht_option mqtt_rows[] = {
+	{ "host", HT_OPT_STRING, offsetof(struct options_mqtt, host), .def = "127.0.0.1", .help = "the broker's name or address" },
+	{ "port", HT_OPT_INT, offsetof(struct options_mqtt, port), .min = 1, .max = 65535, .def = "8883", .help = "its TLS port" },
+	{ "ca", HT_OPT_STRING, offsetof(struct options_mqtt, ca), .help = "CA certificate; default <state_dir>/ca/ca.crt" },
+	{ "cert", HT_OPT_STRING, offsetof(struct options_mqtt, cert), .help = "the server's client certificate; default <state_dir>/ca/server-client.crt" },
+	{ "key", HT_OPT_STRING, offsetof(struct options_mqtt, key), .help = "its key; default <state_dir>/ca/server-client.key" },
+	{ "tls_name", HT_OPT_STRING, offsetof(struct options_mqtt, tls_name), .help = "name in the broker's certificate, when it is not `host`" },
+	{ "public_host", HT_OPT_STRING, offsetof(struct options_mqtt, public_host), .help = "the broker's name as agents reach it; default `host`" },
+	{ "public_ports", HT_OPT_STRINGS, offsetof(struct options_mqtt, public_ports), .max = 3, .help = "its ports as agents reach them; default `port`" },
+};
+static const struct ht_option http_rows[] = {
+	{ "listen", HT_OPT_STRING, offsetof(struct options_http, listen), .def = "127.0.0.1", .help = "address of the API and the dashboard" },
+	{ "port", HT_OPT_INT, offsetof(struct options_http, port), .min = 0, .max = 65535, .def = "8080", .help = "their port; 0: the kernel chooses" },
+	{ "tls", HT_OPT_BOOL, offsetof(struct options_http, tls), .def = "no", .help = "serve HTTPS" },
+	{ "cert", HT_OPT_STRING, offsetof(struct options_http, cert), .help = "certificate for HTTPS; default made by our CA" },
+	{ "key", HT_OPT_STRING, offsetof(struct options_http, key), .help = "its key" },
+};
+static const struct ht_option broker_rows[] = {
+	{ "config_dir", HT_OPT_STRING, offsetof(struct options_broker, config_dir), .def = "/etc/mosquitto/hatang", .help = "where the broker's configuration is written" },
+	{ "pid_file", HT_OPT_STRING, offsetof(struct options_broker, pid_file), .def = "/run/mosquitto/mosquitto.pid", .help = "the broker's pid, to have it read its lists again" },
+};
+static const struct ht_option journal_rows[] = {
+	{ "keep", HT_OPT_DURATION, offsetof(struct options_journal, keep_ns), .min = HT_NS_PER_S, .max = 36500 * DAY_NS, .def = "30d",
+	  .help = "age at which agents' and the server's rows go; people's never do" },
+	{ "keep_bytes", HT_OPT_BYTES, offsetof(struct options_journal, keep_bytes), .min = 1 << 20, .def = "20G", .max = INT64_C(1) << 50,
+	  .help = "size of the database beyond which the oldest go earlier" },
+};
+static const struct ht_option index_rows[] = {
+	{ "definition", HT_OPT_STRING, offsetof(struct options_index, definition), .def = "vn-ict-index-2016", .help = "index definition in force" },
+};
+static const struct ht_option log_rows[] = {
+	{ "level", HT_OPT_ENUM, offsetof(struct options_log, level), .names = levels, .def = "info", .help = "error, warn, info or debug" },
+	{ "json", HT_OPT_BOOL, offsetof(struct options_log, json), .def = "no", .help = "write log lines as JSON" },
+};
+
+static const struct ht_options server_table = HT_OPTIONS(struct options_server, server_rows);
+static const struct ht_options mqtt_table = HT_OPTIONS(struct options_mqtt, mqtt_rows);
+static const struct ht_options http_table = HT_OPTIONS(struct options_http, http_rows);
+static const struct ht_options broker_table = HT_OPTIONS(struct options_broker, broker_rows);
+static const struct ht_options journal_table = HT_OPTIONS(struct options_journal, journal_rows);
+static const struct ht_options index_table = HT_OPTIONS(struct options_index, index_rows);
+static const struct ht_options log_table = HT_OPTIONS(struct options_log, log_rows);
+/* clang-format on */
+
+#define SECTION(name, help_)                                           \
+	{                                                              \
+#name, HT_OPT_SECTION, offsetof(struct options, name), \
+		    .sub = &name##_table, .help = help_                \
+	}
+static const struct ht_option rows[] = {
+	SECTION(server, "this program"),
+	SECTION(mqtt, "the broker"),
+	SECTION(http, "the API and the dashboard"),
+	SECTION(broker, "the broker's own files"),
+	SECTION(journal, "what is kept"),
+	SECTION(index, "the index"),
+	SECTION(log, "the log"),
+};
+static const struct ht_options table = HT_OPTIONS(struct options, rows);
+
+static int is_yaml(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name);
+
+	return e->d_name[0] != '.' && len > 5 &&
+	       strcmp(e->d_name + len - 5, ".yaml") == 0;
+}
+
+/* "/etc/hatang/server.yaml" has its drop-ins in "/etc/hatang/server.d". */
+static char *dropin_dir(const char *file)
+{
+	size_t len = strlen(file);
+	char *dir = NULL;
+
+	if (len > 5 && strcmp(file + len - 5, ".yaml") == 0)
+		len -= 5;
+	return asprintf(&dir, "%.*s.d", (int)len, file) < 0 ? NULL : dir;
+}
+
+struct trees {
+	struct ht_yaml at[DROPINS_MAX + 1];
+	size_t n;
+};
+
+static ht_err load_dropin(
+    const char *dir, const char *name, struct trees *t, struct ht_fault *fault)
+{
+	char *file;
+
+	if (t->n > DROPINS_MAX)
+		return ht_fault_set(
+		    fault, HT_CONFIG, "%s: more than %d drop-ins", dir, DROPINS_MAX);
+	if (asprintf(&file, "%s/%s", dir, name) < 0)
+		return HT_NOMEM;
+	ht_err err = ht_yaml_load(file, &t->at[t->n], fault);
+	if (!err)
+		err = ht_yaml_overlay(&t->at[0], &t->at[t->n++]);
+	free(file);
+	return err;
+}
+
+static ht_err load_dropins(const char *file, struct trees *t, struct ht_fault *fault)
+{
+	struct dirent **entries = NULL;
+	char *dir = dropin_dir(file);
+	ht_err err = dir ? HT_OK : HT_NOMEM;
+	int n = dir ? scandir(dir, &entries, is_yaml, alphasort) : 0;
+
+	for (int i = 0; i < n; i++) {
+		if (!err)
+			err = load_dropin(dir, entries[i]->d_name, t, fault);
+		free(entries[i]);
+	}
+	free(entries);
+	free(dir);
+	return err;
+}
+
+static char *default_path(char *have, const char *dir, const char *name)
+{
+	char *path = NULL;
+
+	if (have)
+		return have;
+	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+static ht_err fill_paths(struct options *o)
+{
+	const char *dir = o->server.state_dir;
+
+	o->mqtt.ca = default_path(o->mqtt.ca, dir, "ca/ca.crt");
+	o->mqtt.cert = default_path(o->mqtt.cert, dir, "ca/server-client.crt");
+	o->mqtt.key = default_path(o->mqtt.key, dir, "ca/server-client.key");
+	o->db_file = default_path(NULL, dir, "server.db");
+	o->lock_file = default_path(NULL, dir, "server.lock");
+	return o->mqtt.ca && o->mqtt.cert && o->mqtt.key && o->db_file && o->lock_file
+		   ? HT_OK
+		   : HT_NOMEM;
+}
+
+ht_err options_load(const char *file, struct options *out, struct ht_fault *fault)
+{
+	struct trees *t = calloc(1, sizeof(*t));
+	struct options o = { 0 };
+
+	if (!t)
+		return ht_fault_set(fault, HT_NOMEM, "out of memory");
+	ht_err err = ht_yaml_load(file, &t->at[0], fault);
+	if (!err) {
+		t->n = 1;
+		err = load_dropins(file, t, fault);
+	}
+	if (!err)
+		err = ht_options_load(&table, NULL, t->at[0].root, &o, fault);
+	if (!err)
+		err = fill_paths(&o);
+	if (!err)
+		*out = o;
+	else
+		options_fini(&o);
+	for (size_t i = t->n; i-- > 0;)
+		ht_yaml_fini(&t->at[i]);
+	free(t);
+	return err;
+}
+
+void options_fini(struct options *o)
+{
+	free(o->db_file);
+	free(o->lock_file);
+	o->db_file = o->lock_file = NULL;
+	ht_options_fini(&table, o);
+}
+
+void options_print(FILE *to)
+{
+	ht_options_print(&table, to);
+}

@@ -1,0 +1,65 @@
+/* The server's configuration: /etc/hatang/server.yaml and the drop-ins of server.d/
+ * beside it, checked against one const table. */
+#ifndef HT_SERVER_OPTIONS_H
+#define HT_SERVER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/option.h"
+
+#define OPTIONS_FILE "/etc/hatang/server.yaml"
+
+struct options_server {
+	char *state_dir;
+	char *share_dir; /* definitions, catalogues, dashboard */
+};
+struct options_mqtt {
+	char *host;
+	int64_t port;
+	char *ca, *cert, *key; /* NULL: those that `init` makes in state_dir */
+	char *tls_name;
+	char *public_host; /* as agents reach the broker; NULL: `host` */
+	struct ht_strings public_ports;
+};
+struct options_http {
+	char *listen;
+	int64_t port;
+	bool tls;
+	char *cert, *key;
+};
+struct options_broker {
+	char *config_dir, *pid_file;
+};
+struct options_journal {
+	int64_t keep_ns, keep_bytes;
+};
+struct options_index {
+	char *definition;
+};
+struct options_log {
+	int level;
+	bool json;
+};
+
+struct options {
+	struct options_server server;
+	struct options_mqtt mqtt;
+	struct options_http http;
+	struct options_broker broker;
+	struct options_journal journal;
+	struct options_index index;
+	struct options_log log;
+	char *db_file;   /* <state_dir>/server.db */
+	char *lock_file; /* <state_dir>/server.lock */
+};
+
+/* HT_CONFIG with a fault "file:line:column: what, and the cure". */
+HT_MUST_CHECK ht_err options_load(
+    const char *file, struct options *out, struct ht_fault *fault);
+void options_fini(struct options *o); /* accepts a zeroed one */
+void options_print(FILE *to);
+
+#endif

@@ -1,0 +1,255 @@
+#include "server/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/ingest/ingest.h"
+#include "server/store/keep.h"
+#include "server/store/migrate.h"
+#include "server/store/writer.h"
+
+#define GIVE_UP_MS   9000 /* a stop takes no longer */
+#define KEEP_SOON_MS 1000 /* between two slices of retention while there is more */
+#define KEEP_IDLE_MS 60000
+
+struct server {
+	const char *config_file;
+	struct options *o;
+	uv_loop_t loop;
+	uv_signal_t term, interrupt, hup;
+	uv_timer_t keep_timer, give_up;
+	struct writer *writer;
+	struct ingest *ingest;
+	struct keep_result kept;
+	bool keeping, stopping;
+	int exit_code;
+};
+
+int serve_lock(const struct options *o, struct ht_fault *fault)
+{
+	int fd = open(o->lock_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0) {
+		(void)ht_fault_set(fault, ht_err_errno(errno),
+		    "%s: cannot be opened (%s); does the folder exist? `hatang-server "
+		    "init` makes it",
+		    o->lock_file, strerror(errno));
+		return -1;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	(void)ht_fault_set(fault, HT_EXISTS,
+	    "%s is in use: a hatang-server runs on this folder", o->server.state_dir);
+	close(fd);
+	return -1;
+}
+
+/* ── retention ───────────────────────────────────────────────────────────────────── */
+
+static ht_err keep_fn(struct db *db, void *arg)
+{
+	struct server *s = arg;
+
+	return keep_slice(db, ht_wall_ms(), s->o->journal.keep_ns / HT_NS_PER_MS,
+	    s->o->journal.keep_bytes, &s->kept);
+}
+
+static void on_keep(uv_timer_t *timer);
+
+static void keep_done(void *arg, ht_err err)
+{
+	struct server *s = arg;
+
+	s->keeping = false;
+	if (err)
+		ht_log_warn("keep.failed", "err=%s", ht_err_name(err));
+	else if (s->kept.deleted)
+		ht_log_info("keep.deleted", "rows=%lld evidence=%lld",
+		    (long long)s->kept.deleted, (long long)s->kept.copied);
+	if (!s->stopping)
+		uv_timer_start(&s->keep_timer, on_keep,
+		    !err && s->kept.more ? KEEP_SOON_MS : KEEP_IDLE_MS, 0);
+}
+
+static void on_keep(uv_timer_t *timer)
+{
+	struct server *s = timer->data;
+	ht_err err = writer_post(s->writer, keep_fn, keep_done, s);
+
+	s->keeping = !err;
+	if (err)
+		uv_timer_start(&s->keep_timer, on_keep, KEEP_IDLE_MS, 0);
+}
+
+/* ── signals ─────────────────────────────────────────────────────────────────────── */
+
+static void on_ingest_stopped(void *arg)
+{
+	struct server *s = arg;
+	uv_handle_t *handles[] = { (uv_handle_t *)&s->term, (uv_handle_t *)&s->interrupt,
+		(uv_handle_t *)&s->hup, (uv_handle_t *)&s->keep_timer,
+		(uv_handle_t *)&s->give_up };
+
+	s->ingest = NULL;
+	writer_stop(s->writer);
+	s->writer = NULL;
+	for (size_t i = 0; i < HT_COUNT(handles); i++)
+		uv_close(handles[i], NULL);
+}
+
+static void on_give_up(uv_timer_t *timer)
+{
+	ht_log_error("server.stop", "why=\"took too long\"");
+	_exit(HT_EXIT_FAILURE); /* nothing acknowledged is lost by it */
+}
+
+static void stop(struct server *s)
+{
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	ht_log_info("server.stopping", "version=%s", HATANG_VERSION);
+	sd_notify(0, "STOPPING=1");
+	uv_timer_start(&s->give_up, on_give_up, GIVE_UP_MS, 0);
+	uv_timer_stop(&s->keep_timer);
+	if (s->ingest)
+		ingest_stop(s->ingest, on_ingest_stopped, s);
+	else
+		on_ingest_stopped(s);
+}
+
+static void on_stop_signal(uv_signal_t *signal, int number)
+{
+	stop(signal->data);
+}
+
+static void set_log(const struct options *o)
+{
+	ht_log_init("hatang-server", (enum ht_log_level)o->log.level, o->log.json);
+}
+
+/* What can change while we run: the log, retention, certificates. */
+static void on_hup(uv_signal_t *signal, int number)
+{
+	struct server *s = signal->data;
+	struct options fresh = { 0 };
+	struct ht_fault fault = { 0 };
+
+	if (options_load(s->config_file, &fresh, &fault)) {
+		ht_log_error("server.reload", "kept=old text=\"%s\"", fault.text);
+		return;
+	}
+	if (s->ingest && ingest_reload_tls(s->ingest, &fault))
+		ht_log_error("server.reload", "certificates=old text=\"%s\"", fault.text);
+	s->o->journal = fresh.journal;
+	s->o->log = fresh.log;
+	options_fini(&fresh);
+	set_log(s->o);
+	ht_log_info("server.reloaded", "file=%s", s->config_file);
+}
+
+/* ── start ───────────────────────────────────────────────────────────────────────── */
+
+static ht_err open_store(const struct options *o, struct ht_fault *fault)
+{
+	struct db *db = NULL;
+	ht_err err = db_open(o->db_file, false, &db, fault);
+	int from = 0;
+
+	if (!err)
+		err = migrate(db, &from, fault);
+	db_close(db);
+	if (!err && (size_t)from < migrations_len)
+		ht_log_info("server.migrated", "from=%d to=%zu", from, migrations_len);
+	return err;
+}
+
+static ht_err start_ingest(struct server *s, struct ht_fault *fault)
+{
+	const struct options_mqtt *m = &s->o->mqtt;
+	struct client_config config = {
+		.host = m->host,
+		.tls_name = m->tls_name,
+		.ports = { (uint16_t)m->port },
+		.ca_file = m->ca,
+		.cert_file = m->cert,
+		.key_file = m->key,
+		.keepalive_s = 30,
+	};
+
+	return ingest_start(
+	    &s->loop, s->writer, s->o->db_file, &config, &s->ingest, fault);
+}
+
+static void watch(struct server *s, uv_signal_t *handle, int number, uv_signal_cb cb)
+{
+	uv_signal_init(&s->loop, handle);
+	handle->data = s;
+	uv_signal_start(handle, cb, number);
+}
+
+static void watch_all(struct server *s)
+{
+	signal(SIGPIPE, SIG_IGN);
+	watch(s, &s->term, SIGTERM, on_stop_signal);
+	watch(s, &s->interrupt, SIGINT, on_stop_signal);
+	watch(s, &s->hup, SIGHUP, on_hup);
+	uv_timer_init(&s->loop, &s->keep_timer);
+	s->keep_timer.data = s;
+	uv_timer_start(&s->keep_timer, on_keep, KEEP_SOON_MS, 0);
+	uv_timer_init(&s->loop, &s->give_up);
+	s->give_up.data = s;
+}
+
+static ht_err start(struct server *s, struct ht_fault *fault)
+{
+	ht_err err = open_store(s->o, fault);
+
+	if (!err)
+		err = client_library_init();
+	if (!err)
+		err = writer_start(&s->loop, s->o->db_file, &s->writer, fault);
+	if (err)
+		return err;
+	watch_all(s);
+	return start_ingest(s, fault);
+}
+
+int serve(const char *config_file, struct options *options)
+{
+	struct server s = { .config_file = config_file, .o = options };
+	struct ht_fault fault = { 0 };
+
+	set_log(options);
+	if (serve_lock(options, &fault) < 0) {
+		ht_log_error("server.start", "text=\"%s\"", fault.text);
+		return HT_EXIT_FAILURE;
+	}
+	uv_loop_init(&s.loop);
+	ht_err err = start(&s, &fault);
+	if (err) {
+		ht_log_error(
+		    "server.start", "err=%s text=\"%s\"", ht_err_name(err), fault.text);
+		s.exit_code = err == HT_CONFIG ? HT_EXIT_CONFIG : HT_EXIT_FAILURE;
+		if (s.writer)
+			stop(&s);
+	} else {
+		ht_log_info("server.started", "version=%s state_dir=%s broker=%s:%lld",
+		    HATANG_VERSION, options->server.state_dir, options->mqtt.host,
+		    (long long)options->mqtt.port);
+		sd_notify(0, "READY=1");
+	}
+	uv_run(&s.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&s.loop);
+	client_library_fini();
+	ht_log_info("server.stopped", "code=%d", s.exit_code);
+	return s.exit_code;
+}
