@@ -18,6 +18,7 @@ const struct fold *const folds[] = {
 	&fold_posture,
 
 	/* score */
+	&fold_score,
 };
 /* clang-format on */
 const size_t folds_len = HT_COUNT(folds);

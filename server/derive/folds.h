@@ -16,5 +16,6 @@ extern const struct fold fold_registry;
 extern const struct fold fold_links;    /* links.c */
 extern const struct fold fold_machines; /* machines.c */
 extern const struct fold fold_posture;  /* posture.c */
+extern const struct fold fold_score;    /* server/score/score.c */
 
 #endif

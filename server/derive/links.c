@@ -334,6 +334,8 @@ static ht_err evaluate(struct db *db, const char *link, int64_t now_ms, int64_t 
 				    ? verdict.since_ms
 				    : now_ms;
 		err = facts_index_dirty(db, agency, at_ms);
+		if (!err && old.agency[0] && strcmp(old.agency, agency) != 0)
+			err = facts_index_dirty(db, old.agency, at_ms);
 	}
 	return err;
 }

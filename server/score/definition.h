@@ -74,6 +74,7 @@ struct definition_wan {
 	int64_t window_ns;
 	double min_availability;
 	bool accept_declared;
+	double confidence_measured, confidence_declared;
 };
 
 struct definition_security {

@@ -303,15 +303,17 @@ CREATE TABLE index_scope (                   -- what an agency was when it was l
 ) WITHOUT ROWID;
 CREATE INDEX index_scope_due ON index_scope (due_ms);
 CREATE INDEX index_scope_parent ON index_scope (parent);
-CREATE TABLE index_sum (                     -- what an agency with all below it contributes
+CREATE TABLE index_sum (                     -- what an agency contributes to those above it
   definition TEXT NOT NULL, indicator TEXT NOT NULL, agency TEXT NOT NULL,
+  own INTEGER NOT NULL,                      -- 1: that agency alone; 0: with all below it
   n INTEGER NOT NULL, n_known INTEGER NOT NULL, n_partial INTEGER NOT NULL,
-  n_no_headcount INTEGER NOT NULL, n_not_measured INTEGER NOT NULL,
-  servants REAL NOT NULL, servants_covered REAL NOT NULL, n_headcount INTEGER NOT NULL,
+  n_no_headcount INTEGER NOT NULL, n_not_measured INTEGER NOT NULL, n_headcount INTEGER NOT NULL,
+  servants REAL NOT NULL, servants_covered REAL NOT NULL,
   numerator REAL NOT NULL, denominator REAL NOT NULL, low REAL NOT NULL, high REAL NOT NULL,
   coverage REAL NOT NULL, confidence REAL NOT NULL, weight REAL NOT NULL,
   sources INTEGER NOT NULL,
-  PRIMARY KEY (definition, indicator, agency)
+  computed_ms INTEGER NOT NULL,
+  PRIMARY KEY (definition, agency, indicator, own)
 ) WITHOUT ROWID;
 CREATE INDEX agency_parent ON agency (parent);
 CREATE INDEX link_agency ON link (agency);

@@ -1,0 +1,609 @@
+#include "server/score/inputs.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "server/score/sql.h"
+
+enum { LINKS_MAX = 64, SOLUTIONS_MAX = 64, LISTED_MAX = 500 };
+
+#define HOUR_MS INT64_C(3600000)
+
+struct json_object *inputs_number(double v)
+{
+	char text[40];
+
+	if (isnan(v))
+		return NULL;
+	if (v == floor(v) && fabs(v) < 9e15)
+		return json_object_new_int64((int64_t)v);
+	snprintf(text, sizeof(text), "%.12g", v);
+	return json_object_new_double_s(v, text);
+}
+
+void inputs_fini(struct inputs_value *v)
+{
+	json_object_put(v->inputs);
+	*v = (struct inputs_value){ .inputs = NULL };
+}
+
+/* ── telling ─────────────────────────────────────────────────────────────────────── */
+
+static void cite(struct inputs_value *v, int64_t journal_id)
+{
+	if (journal_id <= 0 || v->n_evidence == INPUTS_EVIDENCE_MAX)
+		return;
+	for (size_t i = 0; i < v->n_evidence; i++) {
+		if (v->evidence[i] == journal_id)
+			return;
+	}
+	v->evidence[v->n_evidence++] = journal_id;
+}
+
+/* One input: {"what":…}; more is put to it by the caller. */
+static struct json_object *input(
+    struct inputs_value *v, const char *what, int64_t journal_id)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "what", json_object_new_string(what));
+	if (journal_id > 0) {
+		struct json_object *ids = json_object_new_array();
+		json_object_array_add(ids, json_object_new_int64(journal_id));
+		json_object_object_add(o, "evidence", ids);
+	}
+	cite(v, journal_id);
+	json_object_array_add(v->inputs, o);
+	return o;
+}
+
+static void put_text(struct json_object *o, const char *key, const char *text)
+{
+	if (text && text[0])
+		json_object_object_add(o, key, json_object_new_string(text));
+}
+
+static void put_number(struct json_object *o, const char *key, double v)
+{
+	json_object_object_add(o, key, inputs_number(v));
+}
+
+static void put_time(struct json_object *o, const char *key, int64_t ms)
+{
+	char text[HT_RFC3339_LEN + 1];
+
+	ht_rfc3339(ms, text);
+	put_text(o, key, text);
+}
+
+static void copy(char *out, size_t cap, const char *text)
+{
+	snprintf(out, cap, "%s", text ? text : "");
+}
+
+static ht_err ended(ht_err err)
+{
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
+/* ── the agency ──────────────────────────────────────────────────────────────────── */
+
+ht_err inputs_agency(struct db *db, const struct definition *d, const char *agency,
+    const struct inputs_time *t, struct inputs_agency *out)
+{
+	struct inputs_agency a = { .there = false };
+	struct db_rows *r = db_start(db, &score_sql, SCORE_AGENCY, "s", agency);
+	ht_err err = db_next(r);
+
+	copy(a.id, sizeof(a.id), agency);
+	if (!err) {
+		bool anything =
+		    db_int(r, 5) || db_int(r, 6) || db_int(r, 7) || db_int(r, 8);
+		a.there = true;
+		a.in_scope = definition_counts(d, db_text(r, 0), db_text(r, 1));
+		copy(a.parent, sizeof(a.parent), db_text(r, 2));
+		a.grouping = db_int(r, 4) && !anything;
+		a.has_agent = db_int(r, 5) != 0;
+	}
+	db_done(r);
+	if (err && err != HT_NOTFOUND)
+		return err;
+	r = db_start(db, &score_sql, SCORE_HEADCOUNT, "si", agency, t->now_ms);
+	err = db_next(r);
+	if (!err)
+		a.headcount = (struct headcount_input){ true, db_int(r, 0) };
+	db_done(r);
+	*out = a;
+	return ended(err);
+}
+
+static ht_err tell_headcount(struct db *db, const struct inputs_agency *a,
+    const struct inputs_time *t, struct inputs_value *v)
+{
+	struct db_rows *r =
+	    db_start(db, &score_sql, SCORE_HEADCOUNT, "si", a->id, t->now_ms);
+	ht_err err = db_next(r);
+
+	if (!err) {
+		struct json_object *o = input(v, "headcount", db_int(r, 2));
+		json_object_object_add(
+		    o, "servants", json_object_new_int64(db_int(r, 0)));
+		put_time(o, "as_of", db_int(r, 1));
+		put_text(o, "source", "declared");
+	}
+	db_done(r);
+	return ended(err);
+}
+
+/* ── computers ───────────────────────────────────────────────────────────────────── */
+
+struct counting {
+	struct computers_input in;
+	double confidence;
+	size_t listed;
+};
+
+/* How the machine counts: "" when it is surely no computer. */
+static const char *counts_as(
+    const struct definition_computers *d, const struct db_rows *r, int64_t window_ms)
+{
+	const char *class = db_text(r, 1);
+
+	if (strcmp(class, "computer") == 0)
+		return db_double(r, 2) >= d->sure_confidence ? "sure" : "likely";
+	if (strcmp(class, "unknown") != 0)
+		return "";
+	if (db_int(r, 3) && !db_int(r, 4) &&
+	    db_int(r, 5) < window_ms - d->random_window_ns / HT_NS_PER_MS)
+		return ""; /* a random MAC of an earlier day: likely counted under another
+			      one */
+	return "maybe";
+}
+
+static void count_machine(struct counting *c, const struct definition_computers *d,
+    const struct db_rows *r, int64_t window_ms, struct inputs_value *v)
+{
+	const char *as = counts_as(d, r, window_ms);
+	bool sure = strcmp(as, "sure") == 0, likely = sure || strcmp(as, "likely") == 0;
+
+	c->in.sure += sure;
+	c->in.likely += likely;
+	c->in.maybe += strcmp(as, "maybe") == 0;
+	if (likely)
+		c->confidence += db_double(r, 2);
+	if (!as[0] || c->listed++ >= LISTED_MAX)
+		return;
+	int64_t journal_id = strtoll(db_text(r, 6) + 1, NULL, 10);
+	struct json_object *o = input(v, "machine", journal_id);
+	put_text(o, "machine", db_text(r, 0));
+	put_text(o, "hostname", db_text(r, 7));
+	put_text(o, "class", db_text(r, 1));
+	put_number(o, "confidence", db_double(r, 2));
+	put_text(o, "counts", as);
+	if (db_int(r, 3))
+		json_object_object_add(o, "random_mac", json_object_new_boolean(true));
+}
+
+static ht_err read_machines(struct db *db, const struct definition *d,
+    const struct inputs_agency *a, const struct inputs_time *t, struct counting *c,
+    struct inputs_value *v)
+{
+	int64_t from_ms = t->window_ms - d->computers.window_ns / HT_NS_PER_MS;
+	struct db_rows *r =
+	    db_start(db, &score_sql, SCORE_MACHINES, "si", a->id, from_ms);
+	ht_err err;
+
+	while (!(err = db_next(r)))
+		count_machine(c, &d->computers, r, t->window_ms, v);
+	db_done(r);
+	if (c->listed > LISTED_MAX) {
+		struct json_object *o = input(v, "machines-not-listed", 0);
+		json_object_object_add(
+		    o, "n", json_object_new_int64((int64_t)c->listed - LISTED_MAX));
+	}
+	c->in.class_confidence = c->in.likely ? c->confidence / (double)c->in.likely : 0;
+	return ended(err);
+}
+
+/* Address × hours of one subnet: from its first scan in the window on, every whole hour
+ * counts as declared, whether it was scanned or not. */
+struct subnet {
+	char name[HT_ADDR_TEXT];
+	int64_t next_ms; /* the hour after the last one counted */
+	double targets, declared[2], observed[2]; /* [0] all hours, [1] office hours */
+	int64_t journal_id;
+};
+
+static void count_hour(const struct definition_computers *d, struct subnet *s,
+    int64_t hour_ms, double probed)
+{
+	bool office = definition_office_hour(d, hour_ms);
+
+	s->declared[0] += s->targets;
+	s->observed[0] += probed;
+	if (office) {
+		s->declared[1] += s->targets;
+		s->observed[1] += probed;
+	}
+}
+
+static void subnet_until(
+    const struct definition_computers *d, struct subnet *s, int64_t end_ms)
+{
+	for (; s->next_ms < end_ms; s->next_ms += HOUR_MS)
+		count_hour(d, s, s->next_ms, 0);
+}
+
+static void subnet_end(const struct definition_computers *d, struct subnet *s,
+    const struct inputs_time *t, double total[static 4], struct inputs_value *v)
+{
+	if (!s->name[0])
+		return;
+	subnet_until(d, s, t->window_ms - t->window_ms % HOUR_MS);
+	struct json_object *o = input(v, "scan-coverage", s->journal_id);
+	int office = s->declared[1] > 0;
+	put_text(o, "subnet", s->name);
+	put_number(o, "declared", s->declared[office]);
+	put_number(o, "observed", s->observed[office]);
+	put_text(o, "unit", office ? "address × office hour" : "address × hour");
+	for (int k = 0; k < 2; k++) {
+		total[k] += s->declared[k];
+		total[2 + k] += s->observed[k];
+	}
+}
+
+static ht_err read_coverage(struct db *db, const struct definition *d,
+    const struct inputs_agency *a, const struct inputs_time *t,
+    struct computers_input *in, struct inputs_value *v)
+{
+	const struct definition_computers *c = &d->computers;
+	struct subnet s = { .name = "" };
+	double total[4] = { 0 }; /* declared all, office; observed all, office */
+	struct db_rows *r = db_start(db, &score_sql, SCORE_COVERAGE, "si", a->id,
+	    t->window_ms - c->window_ns / HT_NS_PER_MS);
+	ht_err err;
+
+	while (!(err = db_next(r))) {
+		if (strcmp(s.name, db_text(r, 0)) != 0) {
+			subnet_end(c, &s, t, total, v);
+			s = (struct subnet){ .next_ms = db_int(r, 1) };
+			copy(s.name, sizeof(s.name), db_text(r, 0));
+		}
+		subnet_until(c, &s, db_int(r, 1));
+		s.targets = (double)db_int(r, 2);
+		s.journal_id = db_int(r, 4);
+		count_hour(c, &s, db_int(r, 1), (double)db_int(r, 3));
+		s.next_ms = db_int(r, 1) + HOUR_MS;
+	}
+	db_done(r);
+	subnet_end(c, &s, t, total, v);
+	int office = total[1] > 0;
+	in->declared = total[office];
+	in->observed = total[2 + office];
+	return ended(err);
+}
+
+static ht_err computers(struct db *db, const struct definition *d,
+    const struct inputs_agency *a, const struct inputs_time *t, struct inputs_value *v)
+{
+	struct counting c = { .in = { .headcount = a->headcount,
+				  .has_agent = a->has_agent } };
+	ht_err err = tell_headcount(db, a, t, v);
+
+	if (!err)
+		err = read_coverage(db, d, a, t, &c.in, v);
+	if (!err)
+		err = read_machines(db, d, a, t, &c, v);
+	if (!err)
+		indicator_computers(d, &c.in, &v->v);
+	return err;
+}
+
+/* ── links ───────────────────────────────────────────────────────────────────────── */
+
+struct link_row {
+	char id[HT_INSTANCE_MAX + 1], kind[24], role[16], line_type[24], state[16];
+	double contracted_bps, negotiated_bps;
+	int64_t journal_id, since_ms, since_journal;
+	bool has_since;
+};
+
+static ht_err read_links(struct db *db, const char *agency,
+    struct link_row rows[static LINKS_MAX], size_t *out_n)
+{
+	struct db_rows *r = db_start(db, &score_sql, SCORE_LINKS, "s", agency);
+	size_t n = 0;
+	ht_err err = HT_OK;
+
+	while (n < LINKS_MAX && !(err = db_next(r))) {
+		struct link_row *l = &rows[n++];
+		*l = (struct link_row){ .contracted_bps = db_double(r, 4),
+			.journal_id = db_int(r, 5),
+			.has_since = !db_is_null(r, 7),
+			.since_ms = db_int(r, 7),
+			.since_journal = db_int(r, 8),
+			.negotiated_bps = db_double(r, 9) };
+		copy(l->id, sizeof(l->id), db_text(r, 0));
+		copy(l->kind, sizeof(l->kind), db_text(r, 1));
+		copy(l->role, sizeof(l->role), db_text(r, 2));
+		copy(l->line_type, sizeof(l->line_type), db_text(r, 3));
+		copy(l->state, sizeof(l->state), db_text(r, 6));
+	}
+	db_done(r);
+	*out_n = n;
+	return ended(err);
+}
+
+static ht_err bandwidth(struct db *db, const struct definition *d,
+    const struct inputs_agency *a, const struct inputs_time *t,
+    const struct link_row *rows, size_t n_rows, struct inputs_value *v)
+{
+	struct bandwidth_link links[LINKS_MAX];
+	struct bandwidth_input in = { .headcount = a->headcount, .links = links };
+	ht_err err = tell_headcount(db, a, t, v);
+
+	for (size_t i = 0; i < n_rows && !err; i++) {
+		const struct link_row *l = &rows[i];
+		if (!definition_lists(&d->bandwidth.kinds, l->kind) ||
+		    !definition_lists(&d->bandwidth.roles, l->role))
+			continue;
+		double factor = definition_factor(d, l->line_type);
+		links[in.n++] = (struct bandwidth_link){ l->id, l->contracted_bps,
+			l->negotiated_bps, factor };
+		struct json_object *o = input(v, "contracted-rate", l->journal_id);
+		put_text(o, "link", l->id);
+		put_text(o, "line_type", l->line_type);
+		put_number(o, "bps", l->contracted_bps);
+		put_number(o, "factor", factor);
+		put_text(o, "source", "declared");
+		if (isnan(l->negotiated_bps))
+			continue;
+		o = input(v, "negotiated-rate", 0);
+		put_text(o, "link", l->id);
+		put_number(o, "bps", l->negotiated_bps);
+		put_text(o, "source", "measured");
+		json_object_object_add(o, "contradicts",
+		    json_object_new_boolean(l->negotiated_bps < l->contracted_bps));
+	}
+	if (!err)
+		indicator_bandwidth(d, &in, &v->v);
+	return err;
+}
+
+static enum wan_now now_of(const char *state)
+{
+	if (strcmp(state, "UP") == 0 || strcmp(state, "DEGRADED") == 0)
+		return WAN_UP;
+	return strcmp(state, "DOWN") == 0 ? WAN_DOWN : WAN_NOT_MEASURED;
+}
+
+/* Rounds of pings in the whole hours of the window. */
+static ht_err read_hours(struct db *db, const struct definition *d,
+    const struct inputs_time *t, struct wan_link *l)
+{
+	struct db_rows *r = db_start(db, &score_sql, SCORE_LINK_HOURS, "sii", l->id,
+	    t->window_ms - d->wan.window_ns / HT_NS_PER_MS, t->window_ms - HOUR_MS);
+	ht_err err = db_next(r);
+
+	if (!err) {
+		l->rounds = db_int(r, 0);
+		l->answered = db_int(r, 1);
+	}
+	db_done(r);
+	return ended(err);
+}
+
+static ht_err wan(struct db *db, const struct definition *d, const struct inputs_time *t,
+    const struct link_row *rows, size_t n_rows, struct inputs_value *v)
+{
+	static const char *const answers[] = { "unknown", "no", "yes" };
+	struct wan_link links[LINKS_MAX];
+	struct wan_input in = { .links = links, .n_registered = n_rows };
+	ht_err err = HT_OK;
+
+	for (size_t i = 0; i < n_rows && !err; i++) {
+		const struct link_row *row = &rows[i];
+		bool counts = definition_lists(&d->wan.kinds, row->kind);
+		struct json_object *o = input(v, "link", row->journal_id);
+		put_text(o, "link", row->id);
+		put_text(o, "kind", row->kind);
+		json_object_object_add(o, "counts", json_object_new_boolean(counts));
+		if (!counts)
+			continue;
+		struct wan_link *l = &links[in.n++];
+		*l = (struct wan_link){ .id = row->id, .now = now_of(row->state) };
+		err = read_hours(db, d, t, l);
+		o = input(v, "link-state", row->since_journal);
+		put_text(o, "link", row->id);
+		put_text(o, "state", row->state[0] ? row->state : "UNKNOWN");
+		if (row->has_since)
+			put_time(o, "since", row->since_ms);
+		json_object_object_add(o, "rounds", json_object_new_int64(l->rounds));
+		json_object_object_add(o, "answered", json_object_new_int64(l->answered));
+		put_text(o, "answer", answers[indicator_wan_link(d, l)]);
+	}
+	if (!err)
+		indicator_wan(d, &in, &v->v);
+	return err;
+}
+
+/* ── security ────────────────────────────────────────────────────────────────────── */
+
+struct posture {
+	struct security_solution rows[SOLUTIONS_MAX];
+	enum answer found[SOLUTIONS_MAX][LINKS_MAX];
+	size_t n_found[SOLUTIONS_MAX];
+	size_t n;
+};
+
+static const char *answer_name(enum answer a)
+{
+	static const char *const names[] = { "unknown", "no", "yes" };
+
+	return names[a];
+}
+
+static const struct catalogue_check *check_of(
+    const struct catalogue_solution *s, const char *id)
+{
+	const struct catalogue_check *checks = s->checks.at;
+
+	for (size_t i = 0; i < s->checks.n; i++) {
+		if (strcmp(checks[i].id, id) == 0)
+			return &checks[i];
+	}
+	return NULL;
+}
+
+static void take_finding(const struct catalogue_solution *s, size_t i,
+    const struct db_rows *r, const struct inputs_time *t, struct posture *p,
+    struct inputs_value *v)
+{
+	const struct catalogue_check *check = check_of(s, db_text(r, 1));
+	const char *answer = db_text(r, 2);
+
+	if (!check)
+		return;
+	bool old = db_int(r, 4) + check->max_age_ns / HT_NS_PER_MS < t->window_ms;
+	struct json_object *o = input(v, "finding", db_int(r, 5));
+	put_text(o, "solution", s->id);
+	put_text(o, "check", check->id);
+	put_text(o, "agent", db_text(r, 0));
+	put_text(o, "answer", answer);
+	put_text(o, "text", db_text(r, 3));
+	put_time(o, "at", db_int(r, 4));
+	if (old)
+		json_object_object_add(o, "too_old", json_object_new_boolean(true));
+	else if (strcmp(answer, "not-observable") != 0 && p->n_found[i] < LINKS_MAX)
+		p->found[i][p->n_found[i]++] =
+		    strcmp(answer, "yes") == 0 ? ANSWER_YES : ANSWER_NO;
+}
+
+static ht_err read_findings(struct db *db, const struct catalogue *c,
+    const struct inputs_agency *a, const struct inputs_time *t, struct posture *p,
+    struct inputs_value *v)
+{
+	const struct catalogue_solution *solutions = c->solutions.at;
+	struct db_rows *r = db_start(db, &score_sql, SCORE_FINDINGS, "s", a->id);
+	ht_err err;
+
+	while (!(err = db_next(r))) {
+		for (size_t i = 0; i < p->n; i++)
+			take_finding(&solutions[i], i, r, t, p, v);
+	}
+	db_done(r);
+	for (size_t i = 0; i < p->n; i++)
+		p->rows[i].measured =
+		    indicator_combine((enum definition_combine)solutions[i].combine,
+			p->found[i], p->n_found[i]);
+	return ended(err);
+}
+
+static ht_err read_declarations(struct db *db, const struct inputs_agency *a,
+    const struct inputs_time *t, struct posture *p, struct inputs_value *v)
+{
+	struct db_rows *r = db_start(db, &score_sql, SCORE_DECLARATIONS, "s", a->id);
+	ht_err err;
+
+	while (!(err = db_next(r))) {
+		for (size_t i = 0; i < p->n; i++) {
+			if (strcmp(p->rows[i].id, db_text(r, 0)) != 0)
+				continue;
+			bool expired = !db_is_null(r, 5) && db_int(r, 5) <= t->now_ms;
+			enum answer said =
+			    strcmp(db_text(r, 1), "yes") == 0 ? ANSWER_YES : ANSWER_NO;
+			p->rows[i].expired = expired;
+			p->rows[i].declared = expired ? ANSWER_NONE : said;
+			struct json_object *o = input(v, "declaration", db_int(r, 6));
+			put_text(o, "solution", p->rows[i].id);
+			put_text(o, "answer", answer_name(said));
+			put_text(o, "document", db_text(r, 2));
+			put_text(o, "signer", db_text(r, 3));
+			put_time(o, "declared", db_int(r, 4));
+			if (!db_is_null(r, 5))
+				put_time(o, "expires", db_int(r, 5));
+			if (expired)
+				json_object_object_add(
+				    o, "expired", json_object_new_boolean(true));
+		}
+	}
+	db_done(r);
+	return ended(err);
+}
+
+static ht_err security(struct db *db, const struct definition *d,
+    const struct catalogue *c, const struct inputs_agency *a, const struct inputs_time *t,
+    struct inputs_value *v)
+{
+	const struct catalogue_solution *solutions = c->solutions.at;
+	struct posture *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return HT_NOMEM;
+	for (; p->n < c->solutions.n && p->n < SOLUTIONS_MAX; p->n++)
+		p->rows[p->n] = (struct security_solution){ .id = solutions[p->n].id,
+			.weight = solutions[p->n].weight };
+	ht_err err = read_findings(db, c, a, t, p, v);
+	if (!err)
+		err = read_declarations(db, a, t, p, v);
+	for (size_t i = 0; i < p->n && !err; i++) {
+		const struct security_solution *s = &p->rows[i];
+		struct json_object *o = input(v, "solution", 0);
+		put_text(o, "solution", s->id);
+		put_text(o, "answer", answer_name(indicator_answer(s)));
+		put_text(o, "source",
+		    s->measured   ? "measured"
+		    : s->declared ? "declared"
+				  : "none");
+		if (s->measured && s->declared && s->measured != s->declared)
+			json_object_object_add(
+			    o, "contradiction", json_object_new_boolean(true));
+	}
+	if (!err) {
+		struct security_input in = { p->rows, p->n, a->has_agent };
+		indicator_security(d, &in, &v->v);
+	}
+	free(p);
+	return err;
+}
+
+/* ── all four ────────────────────────────────────────────────────────────────────── */
+
+ht_err inputs_compute(struct db *db, const struct definition *d,
+    const struct catalogue *c, const struct inputs_agency *a, const struct inputs_time *t,
+    struct inputs_value out[static IND_COUNT])
+{
+	struct link_row *links = calloc(LINKS_MAX, sizeof(*links));
+	size_t n_links = 0;
+	ht_err err = links ? HT_OK : HT_NOMEM;
+
+	for (int i = 0; i < IND_COUNT; i++) {
+		out[i] = (struct inputs_value){ .inputs = json_object_new_array() };
+		if (!out[i].inputs)
+			err = HT_NOMEM;
+	}
+	if (!err && a->grouping) {
+		for (int i = 0; i < IND_COUNT; i++)
+			indicator_grouping(&out[i].v);
+		free(links);
+		return HT_OK;
+	}
+	if (!err)
+		err = read_links(db, a->id, links, &n_links);
+	if (!err)
+		err = computers(db, d, a, t, &out[IND_COMPUTERS]);
+	if (!err)
+		err = bandwidth(db, d, a, t, links, n_links, &out[IND_BANDWIDTH]);
+	if (!err)
+		err = wan(db, d, t, links, n_links, &out[IND_WAN]);
+	if (!err)
+		err = security(db, d, c, a, t, &out[IND_SECURITY]);
+	free(links);
+	return err;
+}
