@@ -6,7 +6,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "server/derive/run.h"
+#include "server/derive/share.h"
 #include "server/options.h"
+#include "server/score/score.h"
 #include "server/serve.h"
 #include "server/store/check.h"
 #include "server/store/migrate.h"
@@ -50,6 +52,11 @@ static int do_run(struct command *c)
 
 static int do_check_config(struct command *c)
 {
+	struct ht_fault fault = { 0 };
+	ht_err err = score_start(&fault);	/* rules and definitions are configuration too */
+
+	if (err)
+		return failed(c, err, &fault);
 	if (c->json)
 		printf("{\"ok\":true,\"file\":\"%s\"}\n", c->config_file);
 	else
@@ -242,6 +249,8 @@ static int run_verb(const struct verb *v, struct command *c)
 	struct ht_fault fault = { 0 };
 	ht_err err = options_load(c->config_file, &c->o, &fault);
 
+	if (!err)
+		err = share_set(c->o.server.share_dir);
 	if (err) {
 		fprintf(stderr, "hatang-server: %s\n", fault.text);
 		return HT_EXIT_CONFIG;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/ingest/ingest.h"
+#include "server/score/score.h"
 #include "server/store/keep.h"
 #include "server/store/migrate.h"
 #include "server/store/writer.h"
@@ -211,8 +212,10 @@ static void watch_all(struct server *s)
 
 static ht_err start(struct server *s, struct ht_fault *fault)
 {
-	ht_err err = open_store(s->o, fault);
+	ht_err err = score_start(fault);
 
+	if (!err)
+		err = open_store(s->o, fault);
 	if (!err)
 		err = client_library_init();
 	if (!err)

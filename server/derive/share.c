@@ -1,5 +1,6 @@
 #include "server/derive/share.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,15 +24,22 @@ ht_err share_set(const char *dir)
 	return HT_OK;
 }
 
+static bool has_definition(const char *dir)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, SHARE_DEFINITION);
+
+	return dir[0] && n > 0 && n < PATH_MAX && access(path, R_OK) == 0;
+}
+
 /* A development build finds its own tree; an installed one does not have it. */
 const char *share_dir(void)
 {
-	if (chosen[0])
-		return chosen;
-	if (HATANG_SHARE_SOURCE[0] &&
-	    access(HATANG_SHARE_SOURCE "/" SHARE_DEFINITION, R_OK) == 0)
-		return HATANG_SHARE_SOURCE;
-	return HATANG_SHARE_INSTALLED;
+	const char *wanted = chosen[0] ? chosen : HATANG_SHARE_INSTALLED;
+
+	return !has_definition(wanted) && has_definition(HATANG_SHARE_SOURCE)
+		   ? HATANG_SHARE_SOURCE
+		   : wanted;
 }
 
 ht_err share_path(const char *relative, char out[static PATH_MAX])

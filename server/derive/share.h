@@ -1,6 +1,6 @@
-/* Where rules, catalogues and definitions lie: the folder of `server.share_dir`, by
- * default the one that CMake installs or, in a development build, the source tree. Below
- * it the layout is that of the source tree's server/ (derive/rules/device-classes.yaml).
+/* Where rules, catalogues and definitions lie: the folder of `server.share_dir`, or, when
+ * they are not there and this is a development build, the source tree. Below it the
+ * layout is that of the source tree's server/ (derive/rules/device-classes.yaml).
  * Process-wide: set once at start-up, before any thread. */
 #ifndef HT_SERVER_DERIVE_SHARE_H
 #define HT_SERVER_DERIVE_SHARE_H
