@@ -510,7 +510,6 @@ void options_free(struct options *o)
 		free(st->options);
 		ht_options_fini(&common_options, &st->common);
 	}
-	ht_options_fini(&options, o);
 	free(o->probes);
 	for (size_t i = 0; o->files && i < o->files->n; i++)
 		ht_yaml_fini(&o->files->at[i]);
@@ -519,6 +518,7 @@ void options_free(struct options *o)
 		free(o->files->storage);
 	}
 	free(o->files);
+	ht_options_fini(&options, o); /* last: it zeroes all of `o` */
 	free(o);
 }
 
