@@ -154,6 +154,8 @@ static void do_pending_updates(struct served *s, const struct monitor_request *q
 	static const char *const argv[] = {"/usr/bin/apt-get", "--simulate", "--quiet=2",
 	    "-o", "Debug::NoLocking=true", "-o", "Dir::Cache::pkgcache=", "-o",
 	    "Dir::Cache::srcpkgcache=", "-o", "APT::Get::Show-User-Simulation-Note=false",
+	    /* else a new kernel, which is a new package, would be "kept back" unseen */
+	    "--with-new-pkgs",
 	    "upgrade", NULL};
 
 	start_tool(s, q->id, &(struct monitor_tool){.argv = argv});
