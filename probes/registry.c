@@ -10,6 +10,7 @@ extern const struct probe_ops probe_lan_arp;
 extern const struct probe_ops probe_lan_passive;
 extern const struct probe_ops probe_posture_host;
 extern const struct probe_ops probe_selftest;
+extern const struct probe_ops probe_snmp_interfaces;
 
 /* clang-format off */
 const struct probe_ops *const probe_registry[] = {
@@ -18,6 +19,7 @@ const struct probe_ops *const probe_registry[] = {
 	&probe_lan_passive,
 	&probe_posture_host,
 	&probe_selftest,
+	&probe_snmp_interfaces,
 };
 /* clang-format on */
 const size_t probe_registry_len = HT_COUNT(probe_registry);

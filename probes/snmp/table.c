@@ -1,0 +1,203 @@
+#include "probes/snmp/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/name.h"
+
+enum { TEXT_MAX = 255, ROWS_FIRST = 16, ID_MAX = 32, DEVICE_MAX = 64 };
+
+void table_init(struct table *t, size_t max_rows)
+{
+	*t = (struct table){ .max = max_rows };
+}
+
+void table_fini(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		for (size_t k = 0; k < TABLE_TEXTS; k++)
+			free(t->rows[i].texts[k]);
+	}
+	free(t->rows);
+	*t = (struct table){ .max = t->max };
+}
+
+static bool grow(struct table *t)
+{
+	size_t cap = t->cap ? t->cap * 2 : ROWS_FIRST;
+
+	if (cap > t->max)
+		cap = t->max;
+	if (cap <= t->n)
+		return false;
+	struct table_row *more = realloc(t->rows, cap * sizeof(*more));
+
+	if (!more)
+		return false;
+	t->rows = more;
+	t->cap = cap;
+	return true;
+}
+
+struct table_row *table_row(struct table *t, uint64_t index)
+{
+	size_t low = 0, high = t->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (t->rows[mid].index < index)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low < t->n && t->rows[low].index == index)
+		return &t->rows[low];
+	if (t->n == t->cap && !grow(t))
+		return NULL;
+	memmove(&t->rows[low + 1], &t->rows[low], (t->n - low) * sizeof(t->rows[0]));
+	t->rows[low] = (struct table_row){ .index = index };
+	t->n++;
+	return &t->rows[low];
+}
+
+void table_put_number(struct table_row *r, enum table_number n, uint64_t v)
+{
+	r->numbers[n] = v;
+	r->has |= UINT32_C(1) << n;
+}
+
+bool table_has(const struct table_row *r, enum table_number n)
+{
+	return r->has & UINT32_C(1) << n;
+}
+
+bool table_lacks(const struct table *t, enum table_number n)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (!table_has(&t->rows[i], n))
+			return true;
+	}
+	return false;
+}
+
+/* Bytes of the UTF-8 sequence at p, 0 when it is none (RFC 3629). */
+static size_t utf8_len(const uint8_t *p, size_t left)
+{
+	size_t n = p[0] < 0x80                   ? 1
+		   : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+		   : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+		   : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+						 : 0;
+
+	if (n == 0 || n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if (n == 3 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f)))
+		return 0;
+	if (n == 4 && ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)))
+		return 0;
+	return n;
+}
+
+static size_t put_text(char out[static TEXT_MAX + 1], const uint8_t *bytes, size_t len)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < len;) {
+		size_t n = utf8_len(bytes + i, len - i);
+		bool plain = n > 1 || (n == 1 && bytes[i] >= ' ' && bytes[i] != 0x7f);
+
+		if (at + (plain ? n : 1) > TEXT_MAX)
+			break;
+		if (plain)
+			memcpy(out + at, bytes + i, n);
+		else
+			out[at] = n ? ' ' : '?'; /* control byte, or not UTF-8 */
+		at += plain ? n : 1;
+		i += n ? n : 1;
+	}
+	while (at && out[at - 1] == ' ')
+		at--;
+	return at;
+}
+
+static size_t put_hex(char out[static TEXT_MAX + 1], const uint8_t *bytes, size_t len)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < len && at + 3 < TEXT_MAX; i++)
+		at += (size_t)snprintf(out + at, 4, "%02x:", bytes[i]);
+	return at ? at - 1 : 0;
+}
+
+ht_err table_put_text(
+    struct table_row *r, enum table_text n, const uint8_t *bytes, size_t len)
+{
+	char text[TEXT_MAX + 1];
+	size_t used =
+	    n == TABLE_PHYS ? put_hex(text, bytes, len) : put_text(text, bytes, len);
+
+	free(r->texts[n]);
+	r->texts[n] = used ? strndup(text, used) : NULL;
+	return used && !r->texts[n] ? HT_NOMEM : HT_OK;
+}
+
+static int by_instance(const void *a, const void *b)
+{
+	const struct table_row *const *x = a, *const *y = b;
+
+	return strcmp((*x)->instance, (*y)->instance);
+}
+
+static void append_index(struct table_row *r)
+{
+	size_t len = strlen(r->instance);
+
+	snprintf(r->instance + len, sizeof(r->instance) - len, ".%" PRIu32,
+	    (uint32_t)r->index);
+}
+
+/* Rows of one name stand side by side once sorted: all of them get their index. */
+static void part_equals(struct table_row **rows, size_t n)
+{
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && by_instance(&rows[i], &rows[end]) == 0;
+		     end++)
+			;
+		for (size_t k = i; end - i > 1 && k < end; k++)
+			append_index(rows[k]);
+	}
+}
+
+void table_name_rows(struct table *t, const char *device)
+{
+	struct table_row **rows = calloc(t->n ? t->n : 1, sizeof(struct table_row *));
+	size_t room =
+	    HT_INSTANCE_MAX - strnlen(device, DEVICE_MAX) - sizeof(".4294967295:") + 2;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct table_row *r = &t->rows[i];
+		char id[ID_MAX] = "";
+
+		/* without memory to compare names, only the index is surely unique */
+		if (r->texts[TABLE_NAME] && rows)
+			ht_id_from(r->texts[TABLE_NAME], id,
+			    room < sizeof(id) ? room : sizeof(id));
+		else
+			snprintf(id, sizeof(id), "if%" PRIu64, r->index);
+		snprintf(r->instance, sizeof(r->instance), "%.64s:%.31s", device, id);
+		if (rows)
+			rows[i] = r;
+	}
+	if (!rows)
+		return;
+	qsort(rows, t->n, sizeof(struct table_row *), by_instance);
+	part_equals(rows, t->n);
+	free(rows);
+}

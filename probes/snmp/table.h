@@ -1,0 +1,58 @@
+/* The interface table of one device as it was read: rows by ifIndex, each cell present or
+ * not. Plain memory, no I/O. */
+#ifndef HT_PROBES_SNMP_TABLE_H
+#define HT_PROBES_SNMP_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/reading.h"
+
+enum table_text { TABLE_NAME, TABLE_ALIAS, TABLE_DESCR, TABLE_PHYS, TABLE_TEXTS };
+
+enum table_number {
+	TABLE_TYPE, TABLE_SPEED, TABLE_HIGH_SPEED, TABLE_ADMIN, TABLE_OPER, TABLE_IN_OCTETS,
+	TABLE_OUT_OCTETS, TABLE_HC_IN_OCTETS, TABLE_HC_OUT_OCTETS, TABLE_IN_ERRORS,
+	TABLE_OUT_ERRORS, TABLE_IN_DISCARDS, TABLE_OUT_DISCARDS, TABLE_DISCONTINUITY,
+	TABLE_NUMBERS
+};
+
+struct table_row {
+	uint64_t index;			/* ifIndex */
+	uint32_t has;			/* bits of enum table_number */
+	uint64_t numbers[TABLE_NUMBERS];
+	char *texts[TABLE_TEXTS];	/* NULL: not there */
+	int64_t at_ns;			/* when its octets arrived, else its last cell */
+	char instance[HT_INSTANCE_MAX + 1];
+};
+
+struct table {
+	struct table_row *rows;		/* by ascending index */
+	size_t n, cap, max;
+};
+
+void table_init(struct table *t, size_t max_rows);
+void table_fini(struct table *t);	/* accepts a zeroed one */
+
+/* The row of an index, made when it is new. NULL when full or out of memory. Pointers to
+ * rows hold until the next new row. */
+struct table_row *table_row(struct table *t, uint64_t index);
+
+void table_put_number(struct table_row *r, enum table_number n, uint64_t v);
+bool table_has(const struct table_row *r, enum table_number n);
+
+/* Text of a device: made UTF-8 and printable, cut at 255 bytes, end trimmed; empty text
+ * is none. TABLE_PHYS is written in hexadecimal with colons. */
+HT_MUST_CHECK ht_err table_put_text(struct table_row *r, enum table_text n, const uint8_t *bytes,
+    size_t len);
+
+/* Whether any row lacks the number (for asking for a fallback column). */
+bool table_lacks(const struct table *t, enum table_number n);
+
+/* Give each row its instance: <device>:<id of ifName, else if<ifIndex>>; those that would
+ * be the same get their ifIndex appended. */
+void table_name_rows(struct table *t, const char *device);
+
+#endif
