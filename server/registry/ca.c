@@ -316,7 +316,7 @@ ht_err ca_open(const char *dir, int64_t now_ms, struct ca **out, struct ht_fault
 	if (!ca)
 		return HT_NOMEM;
 	snprintf(key_file, sizeof(key_file), "%s/ca.key", dir);
-	snprintf(cert_file, sizeof(cert_file), "%s/ca.pem", dir);
+	snprintf(cert_file, sizeof(cert_file), "%s/ca.crt", dir);
 	ht_err err = ht_folder_make(dir, 0700, fault);
 	if (!err)
 		err = root_read(ca, key_file, cert_file, fault);

@@ -46,7 +46,7 @@ static int make_dir(void **state)
 static int remove_dir(void **state)
 {
 	static const char *const names[] = {
-	    "ca.key", "ca.pem", "b.key", "b.pem", "crl.pem"};
+	    "ca.key", "ca.crt", "b.key", "b.pem", "crl.pem"};
 
 	for (size_t i = 0; i < HT_COUNT(names); i++)
 		unlink(in_dir(names[i]));
