@@ -204,6 +204,21 @@ static bool is_mosquitto(long pid)
 	return is;
 }
 
+/* mosquitto writes its pid file before it catches signals: a SIGHUP in between ends it. */
+static bool catches_hup(long pid)
+{
+	char file[64], *status;
+	size_t len;
+
+	snprintf(file, sizeof(file), "/proc/%ld/status", pid);
+	if (ht_file_read(file, 65536, &status, &len, NULL))
+		return false;
+	const char *mask = strstr(status, "\nSigCgt:");
+	bool catches = mask && (strtoull(mask + 8, NULL, 16) & 1u << (SIGHUP - 1));
+	free(status);
+	return catches;
+}
+
 ht_err broker_reload(const char *pid_file, struct ht_fault *fault)
 {
 	char *text, *end;
@@ -218,6 +233,8 @@ ht_err broker_reload(const char *pid_file, struct ht_fault *fault)
 	if (!number || !is_mosquitto(pid))
 		return ht_fault_set(
 		    fault, HT_NOTFOUND, "%s names no running mosquitto", pid_file);
+	if (!catches_hup(pid))
+		return ht_fault_set(fault, HT_AGAIN, "mosquitto (pid %ld) is still starting", pid);
 	if (kill((pid_t)pid, SIGHUP) == 0)
 		return HT_OK;
 	return ht_fault_set(fault, HT_DENIED, "cannot signal mosquitto (pid %ld): %s",

@@ -33,7 +33,7 @@ HT_MUST_CHECK ht_err broker_write(const struct broker_config *config, const stru
 
 /* Have the broker read certificates and lists again: SIGHUP to the mosquitto that
  * `pid_file` names. HT_NOTFOUND: it does not run (it will read them when it starts).
- * HT_DENIED: it belongs to another user. */
+ * HT_AGAIN: it is starting. HT_DENIED: it belongs to another user. */
 HT_MUST_CHECK ht_err broker_reload(const char *pid_file, struct ht_fault *fault);
 
 #endif

@@ -18,6 +18,7 @@
 enum {
 	LOOK_MS = 600000, /* without a poke, look this often */
 	RETRY_MS = 5000,
+	AGAIN_MS = 500,		/* the broker is starting */
 	LIST_AGE_MS = 86400000, /* the revocation list is written anew each day */
 	BATCH = 25,             /* agents a message: 16 KiB of JSON */
 	MESSAGE_MAX = 131072,
@@ -286,6 +287,8 @@ static void reload_broker(struct broker_sync *s)
 
 	if (err == HT_OK || err == HT_NOTFOUND)
 		s->reload = false;
+	else if (err == HT_AGAIN)
+		again_in(s, AGAIN_MS);
 	else
 		ht_log_error("broker.not_reloaded", "fault=\"%s\"", fault.text);
 }

@@ -31,7 +31,7 @@ static const char *in_dir(const char *name)
 static struct ca *open_ca(void)
 {
 	struct ca *ca = NULL;
-	struct ht_fault fault = {0};
+	struct ht_fault fault = { 0 };
 
 	if (ca_open(dir, NOW_MS, &ca, &fault))
 		fail_msg("%s", fault.text);
@@ -45,8 +45,8 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-	static const char *const names[] = {
-	    "ca.key", "ca.crt", "b.key", "b.pem", "crl.pem"};
+	static const char *const names[] = { "ca.key", "ca.crt", "b.key", "b.pem",
+		"crl.pem" };
 
 	for (size_t i = 0; i < HT_COUNT(names); i++)
 		unlink(in_dir(names[i]));
@@ -118,7 +118,7 @@ static struct ca_cert sign(const struct ca *ca, const char *agent, const char *a
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	char *csr = make_request(key, asked, false);
-	struct ca_cert cert = {0};
+	struct ca_cert cert = { 0 };
 
 	assert_ok(ca_sign(ca, csr, strlen(csr), agent, NOW_MS, &cert, NULL));
 	free(csr);
@@ -179,7 +179,7 @@ static void only_the_key_of_a_request_is_taken(void **state)
 static void bad_requests_are_refused(void **state)
 {
 	struct ca *ca = open_ca();
-	struct ca_cert cert = {0};
+	struct ca_cert cert = { 0 };
 	EVP_PKEY *small = EVP_RSA_gen(1024), *curve = EVP_EC_gen("secp256k1"),
 		 *good = EVP_EC_gen("P-256");
 	char *weak = make_request(small, "a", false),
@@ -211,7 +211,7 @@ static void bad_requests_are_refused(void **state)
 
 static bool keep(const struct ca *ca, const char *const *names, size_t n, int64_t now_ms)
 {
-	struct ht_fault fault = {0};
+	struct ht_fault fault = { 0 };
 	bool made = false;
 
 	if (ca_keep_part(ca, CA_SERVER, "broker", names, n, in_dir("b.pem"),
@@ -222,8 +222,8 @@ static bool keep(const struct ca *ca, const char *const *names, size_t n, int64_
 
 static void a_part_is_renewed_when_it_must_be(void **state)
 {
-	static const char *const names[] = {
-	    "localhost", "127.0.0.1", "::1", "a,DNS:evil"};
+	static const char *const names[] = { "localhost", "127.0.0.1", "::1",
+		"a,DNS:evil" };
 	struct ca *ca = open_ca();
 	char *pem;
 	size_t len;
@@ -264,7 +264,7 @@ static void a_revoked_certificate_is_refused_and_another_is_not(void **state)
 {
 	struct ca *ca = open_ca();
 	struct ca_cert bad = sign(ca, "stolen", "x"), good = sign(ca, "kept", "x");
-	struct ca_revoked revoked = {.at_ms = NOW_MS};
+	struct ca_revoked revoked = { .at_ms = NOW_MS };
 	X509 *bad_cert = parse(bad.pem), *good_cert = parse(good.pem);
 
 	memcpy(revoked.serial, bad.serial, sizeof(revoked.serial));
@@ -289,12 +289,12 @@ static void a_revoked_certificate_is_refused_and_another_is_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(the_root_is_made_once_and_its_key_is_private),
-	    cmocka_unit_test(a_lost_key_never_makes_another_root),
-	    cmocka_unit_test(only_the_key_of_a_request_is_taken),
-	    cmocka_unit_test(bad_requests_are_refused),
-	    cmocka_unit_test(a_part_is_renewed_when_it_must_be),
-	    cmocka_unit_test(a_revoked_certificate_is_refused_and_another_is_not),
+		cmocka_unit_test(the_root_is_made_once_and_its_key_is_private),
+		cmocka_unit_test(a_lost_key_never_makes_another_root),
+		cmocka_unit_test(only_the_key_of_a_request_is_taken),
+		cmocka_unit_test(bad_requests_are_refused),
+		cmocka_unit_test(a_part_is_renewed_when_it_must_be),
+		cmocka_unit_test(a_revoked_certificate_is_refused_and_another_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -112,16 +112,16 @@ static void utf8_is_checked(void **state)
 		const char *text;
 		bool valid;
 	} cases[] = {
-	    {"Xã Bát Xát", true},
-	    {"\xf0\x9f\x8c\x8f", true},
-	    {"tab\there", true},
-	    {"\xc0\x80", false},
-	    {"\xe0\x80\x80", false},
-	    {"\xed\xa0\x80", false},
-	    {"\xf4\x90\x80\x80", false},
-	    {"\xc3", false},
-	    {"\x80", false},
-	    {"\x07", false},
+		{ "Xã Bát Xát", true },
+		{ "\xf0\x9f\x8c\x8f", true },
+		{ "tab\there", true },
+		{ "\xc0\x80", false },
+		{ "\xe0\x80\x80", false },
+		{ "\xed\xa0\x80", false },
+		{ "\xf4\x90\x80\x80", false },
+		{ "\xc3", false },
+		{ "\x80", false },
+		{ "\x07", false },
 	};
 
 	for (size_t i = 0; i < HT_COUNT(cases); i++)
@@ -133,16 +133,16 @@ static void utf8_is_checked(void **state)
 static void vietnamese_words_lose_their_marks(void **state)
 {
 	static const char *const cases[][2] = {
-	    {"Mã cơ quan", "ma_co_quan"},
-	    {"MÃ CƠ QUAN", "ma_co_quan"},
-	    {"Đường truyền", "duong_truyen"},
-	    {"  Số  lượng (CBCCVC) ", "so_luong_cbccvc"},
-	    {"ti\xcc\x89nh", "tinh"} /* decomposed */,
-	    {"huyện", "huyen"},
-	    {"", ""},
-	    {"contracted_down", "contracted_down"},
-	    {"Kinh độ", "kinh_do"},
-	    {"—", ""},
+		{ "Mã cơ quan", "ma_co_quan" },
+		{ "MÃ CƠ QUAN", "ma_co_quan" },
+		{ "Đường truyền", "duong_truyen" },
+		{ "  Số  lượng (CBCCVC) ", "so_luong_cbccvc" },
+		{ "ti\xcc\x89nh", "tinh" } /* decomposed */,
+		{ "huyện", "huyen" },
+		{ "", "" },
+		{ "contracted_down", "contracted_down" },
+		{ "Kinh độ", "kinh_do" },
+		{ "—", "" },
 	};
 	char out[64];
 
@@ -157,14 +157,14 @@ static void vietnamese_words_lose_their_marks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(plain_rows),
-	    cmocka_unit_test(separators_are_found),
-	    cmocka_unit_test(quotes),
-	    cmocka_unit_test(a_broken_row_does_not_end_the_reading),
-	    cmocka_unit_test(other_encodings_and_nothing_are_refused),
-	    cmocka_unit_test(ceilings),
-	    cmocka_unit_test(utf8_is_checked),
-	    cmocka_unit_test(vietnamese_words_lose_their_marks),
+		cmocka_unit_test(plain_rows),
+		cmocka_unit_test(separators_are_found),
+		cmocka_unit_test(quotes),
+		cmocka_unit_test(a_broken_row_does_not_end_the_reading),
+		cmocka_unit_test(other_encodings_and_nothing_are_refused),
+		cmocka_unit_test(ceilings),
+		cmocka_unit_test(utf8_is_checked),
+		cmocka_unit_test(vietnamese_words_lose_their_marks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
