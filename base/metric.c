@@ -51,7 +51,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_IF_COUNTER_BITS]     = { "if", "counter_bits", NUM("count"), .help = "64 for HC counters, 32 for the fallback" },
 	[HT_M_IF_DISCONTINUITY]    = { "if", "discontinuity", NUM("s"), .help = "ifCounterDiscontinuityTime as sysUpTime" },
 
-	[HT_M_LAN_STATUS]          = { "lan", "status", STR, .help = "ok, partial, denied, no-interface or error" },
+	[HT_M_LAN_STATUS]          = { "lan", "status", STR, .help = "a word, and behind a colon why: ok, partial, denied, no-interface, not-attached, too-large, unsupported, no-subnet, error" },
 	[HT_M_LAN_SUBNET]          = { "lan", "subnet", STR, .help = "the declared subnet, CIDR" },
 	[HT_M_LAN_TARGETS]         = { "lan", "targets", NUM("count"), .help = "host addresses in the declared subnet" },
 	[HT_M_LAN_PROBED]          = { "lan", "probed", NUM("count"), .help = "addresses asked by ARP in this scan" },

@@ -216,7 +216,6 @@ static ht_err plan_scan(
 
 static void tell_sighting(struct arp_scan *s, const struct ht_mac *mac, uint32_t ip)
 {
-	const struct probe_host *host = s->link->run->host;
 	struct ht_addr addr = ht_addr_from_v4(ip);
 	char id[HT_MAC_TEXT], text[HT_ADDR_TEXT];
 
@@ -224,10 +223,11 @@ static void tell_sighting(struct arp_scan *s, const struct ht_mac *mac, uint32_t
 		return;
 	ht_mac_format(mac, id);
 	ht_addr_format(&addr, text);
-	tell_string(host, HT_M_MAC_SEEN_BY, id, "arp-scan");
-	tell_string(host, HT_M_MAC_IPV4, id, text);
-	tell_string(host, HT_M_MAC_SUBNET, id, s->text);
-	tell_bool(host, HT_M_MAC_GATEWAY, id, ip == s->gateway);
+	struct teller t = teller_now(s->link->run->host, id);
+	tell_string(&t, HT_M_MAC_SEEN_BY, "arp-scan");
+	tell_string(&t, HT_M_MAC_IPV4, text);
+	tell_string(&t, HT_M_MAC_SUBNET, s->text);
+	tell_bool(&t, HT_M_MAC_GATEWAY, ip == s->gateway);
 }
 
 static const char *link_status(const struct arp_link *l)
@@ -269,16 +269,17 @@ static void scan_status(struct arp_scan *s)
 
 static void tell_scan(const struct probe_host *host, struct arp_scan *s)
 {
+	struct teller t = teller_now(host, s->id);
+
 	scan_status(s);
-	tell_string(host, HT_M_LAN_STATUS, s->id, s->status);
-	tell_string(host, HT_M_LAN_SUBNET, s->id, s->text);
+	tell_string(&t, HT_M_LAN_STATUS, s->status);
+	tell_string(&t, HT_M_LAN_SUBNET, s->text);
 	if (s->declared.family == AF_INET)
-		tell_number(
-		    host, HT_M_LAN_TARGETS, s->id, ht_addr_v4_hosts(&s->declared));
+		tell_number(&t, HT_M_LAN_TARGETS, ht_addr_v4_hosts(&s->declared));
 	if (!s->link || s->link->state == LINK_REFUSED)
 		return;
-	tell_number(host, HT_M_LAN_PROBED, s->id, s->sweep.asked);
-	tell_number(host, HT_M_LAN_ANSWERED, s->id, s->sweep.answered);
+	tell_number(&t, HT_M_LAN_PROBED, s->sweep.asked);
+	tell_number(&t, HT_M_LAN_ANSWERED, s->sweep.answered);
 }
 
 static void remember(struct arp_run *run)
@@ -312,9 +313,11 @@ static void finish(struct arp_run *run)
 		uv_timer_stop(&run->timer);
 	for (size_t i = 0; i < run->n_scans; i++)
 		tell_scan(host, &run->scans[i]);
-	if (run->n_scans == 0)
-		tell_string(host, HT_M_LAN_STATUS, host->instance,
-		    "no-subnet: the site declares none");
+	if (run->n_scans == 0) {
+		struct teller t = teller_now(host, host->instance);
+
+		tell_string(&t, HT_M_LAN_STATUS, "no-subnet: the site declares none");
+	}
 	remember(run);
 	host->done(host);
 }

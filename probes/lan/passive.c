@@ -61,7 +61,8 @@ struct sighting {
 };
 
 /* The declared subnet it is in: by its address, or by the interface when it has none. */
-static void tell_subnet(struct passive_link *l, const char *id, const struct sighting *s)
+static void tell_subnet(
+    struct passive_link *l, const struct teller *t, const struct sighting *s)
 {
 	const struct probe_site *site = l->run->host->site;
 	struct ht_addr ip = ht_addr_from_v4(s->ip);
@@ -69,20 +70,20 @@ static void tell_subnet(struct passive_link *l, const char *id, const struct sig
 
 	if (!s->ip) {
 		if (l->subnet[0] && !s->elsewhere)
-			tell_string(l->run->host, HT_M_MAC_SUBNET, id, l->subnet);
+			tell_string(t, HT_M_MAC_SUBNET, l->subnet);
 		return;
 	}
 	for (size_t i = 0; i < site->n_subnets; i++) {
 		if (!ht_addr_within(&site->subnets[i], &ip))
 			continue;
 		local_subnet_text(&site->subnets[i], text);
-		tell_string(l->run->host, HT_M_MAC_SUBNET, id, text);
+		tell_string(t, HT_M_MAC_SUBNET, text);
 		return;
 	}
 }
 
-static void tell_option(const struct probe_host *host, enum ht_metric m, const char *id,
-    const struct frame_option *o)
+static void tell_option(
+    const struct teller *t, enum ht_metric m, const struct frame_option *o)
 {
 	char text[FRAME_LIST_TEXT];
 
@@ -95,7 +96,7 @@ static void tell_option(const struct probe_host *host, enum ht_metric m, const c
 	else
 		frame_option_text(o, text, sizeof(text));
 	if (text[0])
-		tell_string(host, m, id, text);
+		tell_string(t, m, text);
 }
 
 static uint32_t dhcp_digest(const struct frame_dhcp *d)
@@ -113,26 +114,26 @@ static uint32_t dhcp_digest(const struct frame_dhcp *d)
 
 static void tell_sighting(struct passive_link *l, const struct sighting *s)
 {
-	const struct probe_host *host = l->run->host;
 	char id[HT_MAC_TEXT], text[HT_ADDR_TEXT];
 
 	if (!seen_put(&l->seen, &s->mac, s->ip, s->dhcp ? dhcp_digest(s->dhcp) : 0))
 		return;
 	ht_mac_format(&s->mac, id);
-	tell_string(host, HT_M_MAC_SEEN_BY, id, s->by);
+	struct teller t = teller_now(l->run->host, id);
+	tell_string(&t, HT_M_MAC_SEEN_BY, s->by);
 	if (s->ip) {
 		struct ht_addr ip = ht_addr_from_v4(s->ip);
 
 		ht_addr_format(&ip, text);
-		tell_string(host, HT_M_MAC_IPV4, id, text);
+		tell_string(&t, HT_M_MAC_IPV4, text);
 	}
-	tell_subnet(l, id, s);
+	tell_subnet(l, &t, s);
 	if (!s->dhcp)
 		return;
-	tell_option(host, HT_M_MAC_HOSTNAME, id, &s->dhcp->hostname);
-	tell_option(host, HT_M_MAC_DHCP_CLASS, id, &s->dhcp->vendor_class);
-	tell_option(host, HT_M_MAC_DHCP_PARAMETERS, id, &s->dhcp->parameters);
-	tell_option(host, HT_M_MAC_DHCP_CLIENT_ID, id, &s->dhcp->client_id);
+	tell_option(&t, HT_M_MAC_HOSTNAME, &s->dhcp->hostname);
+	tell_option(&t, HT_M_MAC_DHCP_CLASS, &s->dhcp->vendor_class);
+	tell_option(&t, HT_M_MAC_DHCP_PARAMETERS, &s->dhcp->parameters);
+	tell_option(&t, HT_M_MAC_DHCP_CLIENT_ID, &s->dhcp->client_id);
 }
 
 static void link_status(const struct passive_link *l, char *out, size_t cap)
@@ -165,16 +166,16 @@ static void link_status(const struct passive_link *l, char *out, size_t cap)
 
 static void tell_link(const struct probe_host *host, struct passive_link *l)
 {
+	struct teller t = teller_now(host, l->id);
 	char status[128];
 
 	link_status(l, status, sizeof(status));
-	tell_string(host, HT_M_LAN_STATUS, l->id, status);
+	tell_string(&t, HT_M_LAN_STATUS, status);
 	if (!l->wire_used)
 		return;
-	tell_number(host, HT_M_LAN_FRAMES, l->id, (double)l->wire.frames);
-	tell_number(host, HT_M_LAN_DROPPED, l->id, (double)wire_dropped(&l->wire));
-	tell_number(
-	    host, HT_M_LAN_MALFORMED, l->id, (double)(l->wire.malformed + l->forged));
+	tell_number(&t, HT_M_LAN_FRAMES, (double)l->wire.frames);
+	tell_number(&t, HT_M_LAN_DROPPED, (double)wire_dropped(&l->wire));
+	tell_number(&t, HT_M_LAN_MALFORMED, (double)(l->wire.malformed + l->forged));
 }
 
 static void finish(struct passive_run *run)
@@ -186,9 +187,11 @@ static void finish(struct passive_run *run)
 		uv_timer_stop(&run->timer);
 	for (size_t i = 0; i < run->n_links; i++)
 		tell_link(run->host, &run->links[i]);
-	if (run->n_links == 0)
-		tell_string(run->host, HT_M_LAN_STATUS, run->host->instance,
-		    "no-interface: the site lists none");
+	if (run->n_links == 0) {
+		struct teller t = teller_now(run->host, run->host->instance);
+
+		tell_string(&t, HT_M_LAN_STATUS, "no-interface: the site lists none");
+	}
 	run->host->done(run->host);
 }
 

@@ -55,15 +55,25 @@ struct host_run {
 
 /* ---- telling --------------------------------------------------------------------- */
 
-static void tell_answer(const struct probe_host *host, const char *check,
-    enum answer answer, const char *evidence)
+/* `count` is what the check counted, or -1. */
+static void tell_count(const struct probe_host *host, const char *check,
+    enum answer answer, const char *evidence, long count)
 {
 	static const char *const words[] = {
 		[NO] = "no", [YES] = "yes", [NOT_OBSERVABLE] = "not-observable"
 	};
+	struct teller t = teller_now(host, check);
 
-	tell_string(host, HT_M_POSTURE_ANSWER, check, words[answer]);
-	tell_string(host, HT_M_POSTURE_EVIDENCE, check, evidence);
+	tell_string(&t, HT_M_POSTURE_ANSWER, words[answer]);
+	tell_string(&t, HT_M_POSTURE_EVIDENCE, evidence);
+	if (count >= 0)
+		tell_number(&t, HT_M_POSTURE_COUNT, (double)count);
+}
+
+static void tell_answer(const struct probe_host *host, const char *check,
+    enum answer answer, const char *evidence)
+{
+	tell_count(host, check, answer, evidence, -1);
 }
 
 static void tell_unseen(
@@ -209,9 +219,9 @@ static void on_listeners(struct host_run *run, const char *bytes, size_t len)
 	}
 	machine_listeners_parse(bytes, len, l);
 	machine_listeners_describe(l, evidence, sizeof(evidence));
-	tell_answer(run->host, check, l->n ? YES : NO,
-	    l->n ? evidence : "no socket listens for other machines");
-	tell_number(run->host, HT_M_POSTURE_COUNT, check, (double)(l->n + l->refused));
+	tell_count(run->host, check, l->n ? YES : NO,
+	    l->n ? evidence : "no socket listens for other machines",
+	    (long)(l->n + l->refused));
 	free(l);
 }
 
@@ -277,8 +287,7 @@ static void on_updates(struct host_run *run, const char *bytes, size_t len)
 	else
 		snprintf(evidence, sizeof(evidence),
 		    "no security update waits, %zu updates in all", u.pending);
-	tell_answer(run->host, check, u.security ? NO : YES, evidence);
-	tell_number(run->host, HT_M_POSTURE_COUNT, check, (double)u.security);
+	tell_count(run->host, check, u.security ? NO : YES, evidence, (long)u.security);
 }
 
 static const struct ask_row {
@@ -553,16 +562,17 @@ static void tell_machine(const struct host_run *run)
 	ssize_t len = file_read(run, "/etc/os-release", text, sizeof(text));
 
 	machine_id(run, id);
+	struct teller t = teller_now(run->host, id);
 	if (gethostname(name, sizeof(name)) == 0) {
 		name[sizeof(name) - 1] = '\0';
-		tell_string(run->host, HT_M_HOST_HOSTNAME, id, name);
+		tell_string(&t, HT_M_HOST_HOSTNAME, name);
 	}
 	if (len > 0 && machine_os_name(text, (size_t)len, name, sizeof(name)))
-		tell_string(run->host, HT_M_HOST_OS, id, name);
+		tell_string(&t, HT_M_HOST_OS, name);
 	machine_macs(&run->local, macs, sizeof(macs));
 	if (macs[0])
-		tell_string(run->host, HT_M_HOST_MACS, id, macs);
-	tell_bool(run->host, HT_M_HOST_IS_SERVER, id, is_server(run));
+		tell_string(&t, HT_M_HOST_MACS, macs);
+	tell_bool(&t, HT_M_HOST_IS_SERVER, is_server(run));
 }
 
 /* ---- run ------------------------------------------------------------------------- */

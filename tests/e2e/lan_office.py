@@ -119,8 +119,8 @@ class Sniffer(threading.Thread):
 def readings(text):
     out = []
     for line in text.splitlines():
-        name, value = line.split("\t", 1)
-        out.append((name, value))
+        name, value, at_ns = line.split("\t")
+        out.append((name, value, int(at_ns)))
     return out
 
 

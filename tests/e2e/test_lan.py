@@ -27,11 +27,17 @@ def office(scenario):
 def by_instance(readings, family):
     """{instance: {quantity: [values]}}"""
     out = collections.defaultdict(lambda: collections.defaultdict(list))
-    for name, value in readings:
+    for name, value, _ in readings:
         if name.startswith(family + "/"):
             _, instance, quantity = name.split("/")
             out[instance][quantity].append(value)
     return out
+
+
+def times_of(readings, instance):
+    """How many readings each moment of an instance has: what belongs together has one."""
+    return sorted(collections.Counter(
+        at for name, _, at in readings if name.split("/")[1:2] == [instance]).values())
 
 
 def most_in_a_second(asked):
@@ -58,6 +64,9 @@ def test_scan_finds_who_is_there_and_asks_no_one_else():
     assert macs["02:00:00:00:00:03"]["subnet"] == ["10.1.2.4/31"]
     assert all(set(q["seen_by"]) == {"arp-scan"} for q in macs.values())
 
+    assert times_of(o["readings"], "02:00:00:00:00:01") == [4, 4]  # two sightings
+    assert times_of(o["readings"], "192.168.10.0-25") == [5]
+
     lan = by_instance(o["readings"], "lan")
     office_, line = lan["192.168.10.0-25"], lan["10.1.2.4-31"]
     assert (office_["status"], office_["targets"], office_["probed"], office_["answered"]) == (
@@ -83,7 +92,7 @@ def test_scan_finds_who_is_there_and_asks_no_one_else():
                 assert asked[host] == (1 if host in answered else 2), host
     # 100 a second; one more may fall onto the rim of a second, one onto a late stamp.
     assert most_in_a_second(o["asked"]) <= 102
-    assert o["readings"][-1] == ["done", "true"]
+    assert o["readings"][-1] == ["done", "true", 0]
 
 
 def test_interface_that_is_not_listed_stays_silent():
@@ -136,14 +145,14 @@ def test_passive_hears_who_speaks_and_says_nothing():
     assert lan["malformed"] == ["2"]
     assert lan["dropped"] == ["0"]
     assert int(lan["frames"][0]) >= 11
-    assert o["readings"][-1] == ["done", "true"]
+    assert o["readings"][-1] == ["done", "true", 0]
 
 
 def test_interface_that_vanishes_ends_the_window():
     o = office("vanish")
     first = by_instance(o["first"], "lan")["eth0"]
     assert first["status"][0].startswith("no-interface:")
-    assert o["took"] < 10 and o["first"][-1] == ["done", "true"]
+    assert o["took"] < 10 and o["first"][-1] == ["done", "true", 0]
     gone = by_instance(o["gone"], "lan")["eth0"]
     assert gone["status"][0].startswith("no-interface:") and "frames" not in gone
     again = by_instance(o["again"], "lan")["eth0"]

@@ -53,16 +53,17 @@ static void print_reading(const struct runner_reading *r)
 		abort();
 	switch (ht_metric_info(r->metric)->kind) {
 	case HT_NUMBER:
-		printf("%s\t%.17g\n", name, r->number);
+		printf("%s\t%.17g\t%" PRId64 "\n", name, r->number, r->at_ns);
 		break;
 	case HT_COUNTER:
-		printf("%s\t%" PRIu64 "\n", name, r->counter);
+		printf("%s\t%" PRIu64 "\t%" PRId64 "\n", name, r->counter, r->at_ns);
 		break;
 	case HT_STRING:
-		printf("%s\t%s\n", name, r->string);
+		printf("%s\t%s\t%" PRId64 "\n", name, r->string, r->at_ns);
 		break;
 	case HT_BOOL:
-		printf("%s\t%s\n", name, r->boolean ? "true" : "false");
+		printf("%s\t%s\t%" PRId64 "\n", name, r->boolean ? "true" : "false",
+		    r->at_ns);
 		break;
 	}
 }
@@ -147,7 +148,7 @@ int main(int argc, char **argv)
 		return HT_EXIT_FAILURE;
 	for (size_t i = 0; i < r->n_readings; i++)
 		print_reading(&r->readings[i]);
-	printf("done\t%s\n", r->done ? "true" : "false");
+	printf("done\t%s\t0\n", r->done ? "true" : "false");
 	if (memory)
 		memory_save(r, memory);
 	runner_free(r);
