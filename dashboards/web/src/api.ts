@@ -1,0 +1,129 @@
+// The HTTP API: types of what the pages read, and one function to call it.
+export interface Part { value: number | null; unit: string | null }
+export interface Value {
+  definition: string; indicator: string; scope: string; own: boolean;
+  status: "known" | "partial" | "unknown"; value: number | null; unit: string | null;
+  low: number | null; high: number | null; numerator: Part; denominator: Part;
+  coverage: number; confidence: number; source: "measured" | "declared" | "mixed" | "none";
+  reason: string; cure: string; evidence: number[]; computed: string; explain?: unknown;
+}
+export interface Agency {
+  id: string; name: string; level: "province" | "district" | "commune"; parent: string | null;
+  servants: number | null; servants_as_of: string | null; state: string;
+  links: { total: number; up: number }; agents: { total: number; online: number };
+  children: number; evidence: number[]; index?: Value[]; index_own?: Value[];
+}
+export interface Rate { down: number | null; up: number | null }
+export interface Link {
+  id: string; agency: string; role: string; kind: string; line_type: string | null;
+  provider: string | null; router_address: string | null; agent: string | null; state: string;
+  reason: string; since: string | null; measured: string | null; loss: number | null;
+  rtt_s: number | null; contracted: Rate; negotiated: Rate; used: Rate;
+  series: { rtt_avg: string; loss: string }; evidence: number[];
+}
+export interface Machine {
+  id: string; class: string; confidence: number; random_mac: boolean; hostname: string | null;
+  vendor: string | null; first: string; last: string; why: string; evidence: number[];
+  correction: { class: string | null; same_as: string | null } | null;
+  nics: { mac: string; ipv4: string | null; seen_by: string }[];
+}
+export interface Machines extends Page<Machine> {
+  classes: { class: string; machines: number; random_mac: number }[];
+  subnets: { subnet: string; targets: number; probed: number; hours: number }[];
+}
+export interface Posture {
+  findings: { agent: string; check: string; answer: string; seen: string | null; count: number | null; at: string; evidence: number }[];
+  declarations: { solution: string; answer: string; document: string | null; signer: string | null; declared: string; expires: string | null; expired: boolean; evidence: number }[];
+}
+export interface Agent {
+  id: string; agency: string; agency_name: string | null; vantage: boolean; enrolled: string | null;
+  revoked: string | null; fingerprint: string | null; os: string | null; config_in_force: boolean;
+  presence: { state: string; since: string; last: string; version: string | null; clock: string | null; fingerprint: string | null } | null;
+  gaps: { ranges: number; packs: number }; aside: number; queued: number | null;
+  proposal: { at: string; evidence: number; first: boolean; config?: string } | null;
+  approved_config?: string | null;
+}
+export interface Clone {
+  agent: string; fingerprint: string | null; reason: string; packs: number; first: string; last: string;
+  owner_fingerprint: string | null;
+}
+export interface Token { id: string; agency: string; agent: string | null; created_by: string; expires: string; state: string }
+export interface Session { account: string; role: "viewer" | "operator" | "admin"; agency: string | null; csrf?: string }
+export interface Page<T> { items: T[]; next: string | null }
+export interface EvidenceRow { id: number; source: string; kind: string; agent: string | null; received: string; actor: string | null; bytes: number }
+export interface Explanation { value: Value; evidence_rows: EvidenceRow[] }
+export interface Evidence extends EvidenceRow {
+  content_type: string | null; epoch: string | null; seq: number | null; undecodable?: string;
+  records?: { name: string; unit: string | null; time: number; value: number | string | boolean }[];
+  hidden?: number; content?: unknown;
+}
+export interface Series { t: number[]; min: (number | null)[]; mean: (number | null)[]; max: (number | null)[]; unit: string | null; coverage: number }
+
+export class Problem extends Error {
+  constructor(readonly status: number, title: string, readonly detail: string) {
+    super(title);
+  }
+}
+
+let csrf = "";
+export const setCsrf = (token: string | undefined): void => { csrf = token ?? ""; };
+
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = {};
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (method !== "GET" && csrf) headers["X-CSRF-Token"] = csrf;
+  const reply = await fetch("/api/v1/" + path, {
+    method, headers, credentials: "same-origin",
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (reply.status === 204) return undefined as T;
+  const type = reply.headers.get("Content-Type") ?? "";
+  const content = type.includes("json") ? await reply.json() : {};
+  if (!reply.ok) {
+    if (reply.status === 401) window.dispatchEvent(new Event("hatang-login"));
+    throw new Problem(reply.status, content.title ?? reply.statusText, content.detail ?? "");
+  }
+  return content as T;
+}
+
+export const get = <T>(path: string): Promise<T> => call<T>("GET", path);
+
+// Every page of a list.
+export async function all<T>(path: string): Promise<T[]> {
+  const items: T[] = [];
+  let after = "";
+  do {
+    const sep = path.includes("?") ? "&" : "?";
+    const page = await get<Page<T>>(path + sep + "limit=1000" + (after && "&after=" + encodeURIComponent(after)));
+    items.push(...page.items);
+    after = page.next ?? "";
+  } while (after);
+  return items;
+}
+
+// One event stream a browser: the tab that holds the lock listens and tells the others.
+export function listen(changed: (topics: string[]) => void, alive: (on: boolean) => void): () => void {
+  const channel = new BroadcastChannel("hatang-events");
+  const stop = new AbortController();
+  let source: EventSource | undefined;
+  const tell = (message: { topics?: string[]; alive?: boolean }): void => {
+    if (message.topics) changed(message.topics);
+    if (message.alive !== undefined) alive(message.alive);
+  };
+  const both = (message: { topics?: string[]; alive?: boolean }): void => {
+    tell(message);
+    channel.postMessage(message);
+  };
+  const open = (): Promise<void> => new Promise((done) => {
+    source = new EventSource("/api/v1/events");
+    source.addEventListener("hello", () => both({ alive: true, topics: ["links", "presence", "index"] }));
+    source.addEventListener("reset", () => both({ topics: ["links", "presence", "index"] }));
+    source.addEventListener("change", (e) => both({ topics: JSON.parse((e as MessageEvent).data).changed, alive: true }));
+    source.onerror = () => both({ alive: false });
+    stop.signal.addEventListener("abort", () => { source?.close(); done(); });
+  });
+  channel.onmessage = (e) => tell(e.data);
+  if (navigator.locks) navigator.locks.request("hatang-events", { signal: stop.signal }, open).catch(() => undefined);
+  else void open();
+  return () => { stop.abort(); source?.close(); channel.close(); };
+}

@@ -1,0 +1,41 @@
+"""The pages in Debian's Chromium, on the real API: log in, read, explain, switch language."""
+import os, shutil, subprocess, sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from web_fixture import ROOT, filled
+
+WEB = os.path.join(ROOT, "dashboards", "web")
+
+
+@pytest.fixture(scope="module")
+def share(tmp_path_factory):
+    share = tmp_path_factory.mktemp("share")
+    subprocess.run([os.path.join(WEB, "build"), str(share / "dashboard")], check=True)
+    return share
+
+
+def test_pages(share, tmp_path):
+    assert shutil.which("node"), "node is missing: packaging/install-deps test"
+    s = filled(tmp_path, share)
+    try:
+        done = subprocess.run(["node", "test/browser.mjs", s.base, s.password, str(tmp_path / "shots")],
+                              cwd=WEB, capture_output=True, text=True, timeout=240)
+    finally:
+        s.stop()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len([l for l in done.stdout.splitlines() if l.startswith("ok ")]) == 9, done.stdout
+
+
+def test_small_and_self_contained(share):
+    sizes = {f: os.path.getsize(share / "dashboard" / f) for f in os.listdir(share / "dashboard")}
+    assert set(sizes) == {"index.html", "app.js", "style.css", "icon.svg"}
+    assert sum(sizes.values()) < 300_000, sizes
+    assert "http" not in (share / "dashboard" / "index.html").read_text()
+
+
+def test_lock_names_no_registry():
+    lock = open(os.path.join(WEB, "package-lock.json")).read()
+    assert '"resolved"' not in lock
+    assert '"integrity"' in lock
