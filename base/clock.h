@@ -27,8 +27,9 @@ int64_t ht_wall_ms(void);
  * HATANG_CLOCK=synchronised|free overrides it, for containers whose host keeps time. */
 bool ht_clock_synchronised(void);
 
-/* The kernel's boot id, a UUID; HATANG_BOOT_ID (a UUID in lower case) overrides it (several agents of a lab
- * share one kernel). `out` is NUL-terminated. HT_IO when it cannot be read. */
+/* The kernel's boot id, a UUID; HATANG_BOOT_ID (a UUID in lower case) overrides it
+ * (several agents of a lab share one kernel). `out` is NUL-terminated. HT_IO when it
+ * cannot be read. */
 HT_MUST_CHECK ht_err ht_boot_id(char out[static HT_BOOT_ID_LEN + 1]);
 
 /* RFC 3339 UTC with milliseconds, "2018-03-01T07:00:00.000Z". */

@@ -21,34 +21,35 @@
 struct client;
 
 struct client_config {
-	const char *host;		/* name or address; also what the certificate must say */
-	const char *tls_name;		/* other name to check, or NULL */
-	uint16_t ports[4];		/* tried in turn, 0-terminated: 8883, 443 */
+	const char *host;     /* name or address; also what the certificate must say */
+	const char *tls_name; /* other name to check, or NULL */
+	uint16_t ports[4];    /* tried in turn, 0-terminated: 8883, 443 */
 	const char *client_id;
 	const char *ca_file, *cert_file, *key_file;
-	const char *address_file;	/* where the last good address is kept, or NULL */
-	const char *will_topic;		/* NULL for none; retained, QoS 1 */
+	const char *address_file; /* where the last good address is kept, or NULL */
+	const char *will_topic;   /* NULL for none; retained, QoS 1 */
 	const void *will;
 	size_t will_len;
-	int keepalive_s;		/* 10..600 */
+	int keepalive_s; /* 10..600 */
 };
 
 struct client_message {
 	const char *topic;
-	const void *payload;	/* borrowed until the callback returns */
+	const void *payload; /* borrowed until the callback returns */
 	size_t len;
-	const char *content_type;	/* "" when not given */
+	const char *content_type; /* "" when not given */
 	bool retained;
 	struct props props;
-	bool props_bad;		/* a property could not be read: props.has tells what could */
+	bool props_bad; /* a property could not be read: props.has tells what could */
 };
 
 struct client_events {
 	void *arg;
 	/* Subscriptions are the callee's to make, each time. */
 	void (*online)(void *arg);
-	/* The connection ended, or a round of attempts failed (also when it was never online).
-	 * `why` is one phrase for a person ("the broker's certificate is refused: …"). */
+	/* The connection ended, or a round of attempts failed (also when it was never
+	 * online). `why` is one phrase for a person ("the broker's certificate is
+	 * refused: …"). */
 	void (*offline)(void *arg, const char *why);
 	void (*message)(void *arg, const struct client_message *m);
 	/* The broker has taken (QoS 1: PUBACK) message `mid`. May be NULL. */
@@ -74,13 +75,15 @@ HT_MUST_CHECK ht_err client_set_will(struct client *c, const void *will, size_t 
  * the old ones stay. */
 HT_MUST_CHECK ht_err client_reload_tls(struct client *c, struct ht_fault *fault);
 
-/* HT_AGAIN while offline. A broker that refuses it ends the connection: `offline` tells. */
+/* HT_AGAIN while offline. A broker that refuses it ends the connection: `offline` tells.
+ */
 HT_MUST_CHECK ht_err client_subscribe(struct client *c, const char *filter, int qos);
 
 /* Publish at QoS 1. HT_AGAIN while offline or while libmosquitto holds too much;
  * `props` and `content_type` may be NULL; `out_mid` may be NULL. Copies. */
-HT_MUST_CHECK ht_err client_publish(struct client *c, const char *topic, const void *payload,
-    size_t len, bool retain, const char *content_type, const struct props *props, int *out_mid);
+HT_MUST_CHECK ht_err client_publish(struct client *c, const char *topic,
+    const void *payload, size_t len, bool retain, const char *content_type,
+    const struct props *props, int *out_mid);
 
 bool client_is_online(const struct client *c);
 

@@ -18,12 +18,16 @@
 #define PROPS_HEX_LEN 16
 
 enum {
-	PROPS_EPOCH = 1 << 0, PROPS_SEQ = 1 << 1, PROPS_BOOT = 1 << 2,
-	PROPS_SESSION = 1 << 3, PROPS_MONO = 1 << 4, PROPS_SENT_MONO = 1 << 5,
+	PROPS_EPOCH = 1 << 0,
+	PROPS_SEQ = 1 << 1,
+	PROPS_BOOT = 1 << 2,
+	PROPS_SESSION = 1 << 3,
+	PROPS_MONO = 1 << 4,
+	PROPS_SENT_MONO = 1 << 5,
 };
 
 struct props {
-	unsigned has;				/* PROPS_* bits */
+	unsigned has; /* PROPS_* bits */
 	char epoch[PROPS_HEX_LEN + 1];
 	int64_t seq;
 	char boot[HT_BOOT_ID_LEN + 1];
@@ -36,7 +40,7 @@ struct props {
 HT_MUST_CHECK ht_err props_set(struct props *p, const char *name, const char *value);
 
 /* Call `put` with the name and text of each property that `p` has. */
-void props_each(const struct props *p, void (*put)(void *arg, const char *name, const char *value),
-    void *arg);
+void props_each(const struct props *p,
+    void (*put)(void *arg, const char *name, const char *value), void *arg);
 
 #endif

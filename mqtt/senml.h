@@ -16,24 +16,25 @@
 #include "base/err.h"
 #include "base/metric.h"
 
-#define SENML_PACK_MAX	   65536	/* bytes */
-#define SENML_RECORDS_MAX  4096
-#define SENML_ABSOLUTE_S   268435456.0	/* 2^28: times below are relative (RFC 8428, 4.5.3) */
-#define SENML_CBOR_TYPE	   "application/senml+cbor"
-#define SENML_JSON_TYPE	   "application/senml+json"
+#define SENML_PACK_MAX    65536 /* bytes */
+#define SENML_RECORDS_MAX 4096
+/* 2^28: times below are relative (RFC 8428, 4.5.3). */
+#define SENML_ABSOLUTE_S 268435456.0
+#define SENML_CBOR_TYPE  "application/senml+cbor"
+#define SENML_JSON_TYPE  "application/senml+json"
 
 enum senml_format { SENML_CBOR, SENML_JSON };
 
 struct senml_record {
-	const char *name;	/* resolved (base name + name), NUL-terminated */
-	const char *unit;	/* resolved, or NULL */
-	double time_s;		/* resolved base time + time; 0 when neither is given */
+	const char *name; /* resolved (base name + name), NUL-terminated */
+	const char *unit; /* resolved, or NULL */
+	double time_s;    /* resolved base time + time; 0 when neither is given */
 	enum ht_kind kind;
 	union {
-		double number;		/* HT_NUMBER */
-		uint64_t counter;	/* HT_COUNTER: an integer ≥ 0 on the wire */
-		const char *string;	/* HT_STRING; NUL-terminated, no NUL inside */
-		bool boolean;		/* HT_BOOL */
+		double number;      /* HT_NUMBER */
+		uint64_t counter;   /* HT_COUNTER: an integer ≥ 0 on the wire */
+		const char *string; /* HT_STRING; NUL-terminated, no NUL inside */
+		bool boolean;       /* HT_BOOL */
 	};
 };
 
@@ -41,7 +42,7 @@ struct senml_record {
 struct senml_pack {
 	struct senml_record *records;
 	size_t n;
-	void *arena;		/* storage of the strings; private */
+	void *arena; /* storage of the strings; private */
 };
 
 /* Decode `len` bytes. HT_TOOLARGE, HT_MALFORMED (with the reason in the fault, which
@@ -51,9 +52,9 @@ struct senml_pack {
  * otherwise; the reader of a metric that is an HT_NUMBER accepts both. */
 HT_MUST_CHECK ht_err senml_decode(enum senml_format format, const void *bytes, size_t len,
     struct senml_pack *out, struct ht_fault *fault);
-void senml_pack_fini(struct senml_pack *pack);	/* accepts a zeroed one */
+void senml_pack_fini(struct senml_pack *pack); /* accepts a zeroed one */
 
-/* The record's value as a double, whichever number it was. False for text and booleans. */
+/* The value as a double, whichever number it was. False for text and booleans. */
 bool senml_number(const struct senml_record *r, double *out);
 
 /* An encoder builds one pack. `base_name` ("<agent>/") is written once, a unit that is
@@ -61,17 +62,18 @@ bool senml_number(const struct senml_record *r, double *out);
  * complete after senml_encoder_end(). */
 struct senml_encoder;
 
-HT_MUST_CHECK ht_err senml_encoder_new(enum senml_format format, const char *base_name,
-    struct senml_encoder **out);
-void senml_encoder_free(struct senml_encoder *e);	/* accepts NULL */
+HT_MUST_CHECK ht_err senml_encoder_new(
+    enum senml_format format, const char *base_name, struct senml_encoder **out);
+void senml_encoder_free(struct senml_encoder *e); /* accepts NULL */
 
 /* Append a record; `r->name` is relative to the base name. A number that is not finite
  * is HT_INVALID. HT_FULL when the pack would pass `SENML_PACK_MAX` bytes or
  * SENML_RECORDS_MAX records: the pack is unchanged and may be ended. */
-HT_MUST_CHECK ht_err senml_encoder_put(struct senml_encoder *e, const struct senml_record *r);
+HT_MUST_CHECK ht_err senml_encoder_put(
+    struct senml_encoder *e, const struct senml_record *r);
 
 size_t senml_encoder_count(const struct senml_encoder *e);
-size_t senml_encoder_bytes(const struct senml_encoder *e);	/* what end would yield now */
+size_t senml_encoder_bytes(const struct senml_encoder *e); /* what end would yield now */
 
 /* Append the finished pack to `out` (whose max must allow SENML_PACK_MAX) and reset the
  * encoder for the next pack with the same base name. HT_INVALID when it has no record. */

@@ -7,8 +7,21 @@
 #include "mqtt/senml.h"
 
 enum senml_field {
-	SENML_BN, SENML_BT, SENML_BU, SENML_BV, SENML_BS, SENML_BVER,
-	SENML_N, SENML_U, SENML_V, SENML_VS, SENML_VB, SENML_S, SENML_T, SENML_UT, SENML_VD,
+	SENML_BN,
+	SENML_BT,
+	SENML_BU,
+	SENML_BV,
+	SENML_BS,
+	SENML_BVER,
+	SENML_N,
+	SENML_U,
+	SENML_V,
+	SENML_VS,
+	SENML_VB,
+	SENML_S,
+	SENML_T,
+	SENML_UT,
+	SENML_VD,
 	SENML_FIELD_COUNT
 };
 
@@ -20,10 +33,10 @@ struct senml_label {
 extern const struct senml_label senml_labels[SENML_FIELD_COUNT];
 
 enum senml_value_kind {
-	SENML_OTHER,	/* null, a list, a map, a byte string, a tag … */
-	SENML_WHOLE,	/* an integer ≥ 0 */
-	SENML_REAL,	/* any other finite number */
-	SENML_TEXT,	/* borrowed, not NUL-terminated, unchecked */
+	SENML_OTHER, /* null, a list, a map, a byte string, a tag … */
+	SENML_WHOLE, /* an integer ≥ 0 */
+	SENML_REAL,  /* any other finite number */
+	SENML_TEXT,  /* borrowed, not NUL-terminated, unchecked */
 	SENML_FLAG,
 };
 
@@ -41,7 +54,7 @@ struct senml_value {
 };
 
 struct senml_raw {
-	unsigned has;	/* 1 << field */
+	unsigned has; /* 1 << field */
 	struct senml_value at[SENML_FIELD_COUNT];
 };
 
@@ -60,9 +73,9 @@ HT_MUST_CHECK ht_err senml_raw_put(struct senml_raw *raw, enum senml_field field
 struct senml_resolver {
 	struct senml_pack *pack;
 	struct ht_fault *fault;
-	size_t cap;			/* of pack->records */
-	size_t seen;			/* raw records, for messages */
-	const char *base_name, *base_unit;	/* in the arena; "" and NULL at first */
+	size_t cap;                        /* of pack->records */
+	size_t seen;                       /* raw records, for messages */
+	const char *base_name, *base_unit; /* in the arena; "" and NULL at first */
 	double base_time_s;
 	struct senml_value base_value;
 };
@@ -70,15 +83,17 @@ struct senml_resolver {
 HT_MUST_CHECK ht_err senml_resolve(struct senml_resolver *r, const struct senml_raw *raw);
 
 /* Read all of the bytes into the resolver. */
-HT_MUST_CHECK ht_err senml_cbor_read(const void *bytes, size_t len, struct senml_resolver *r);
-HT_MUST_CHECK ht_err senml_json_read(const void *bytes, size_t len, struct senml_resolver *r);
+HT_MUST_CHECK ht_err senml_cbor_read(
+    const void *bytes, size_t len, struct senml_resolver *r);
+HT_MUST_CHECK ht_err senml_json_read(
+    const void *bytes, size_t len, struct senml_resolver *r);
 
 /* The other direction: append one record, whose first fields are `base_name` and
  * `base_time_s` when those pointers are not NULL. The record has been checked. */
-void senml_cbor_write(struct ht_buf *b, const struct senml_record *r, const char *base_name,
-    const double *base_time_s);
-void senml_json_write(struct ht_buf *b, const struct senml_record *r, const char *base_name,
-    const double *base_time_s);
+void senml_cbor_write(struct ht_buf *b, const struct senml_record *r,
+    const char *base_name, const double *base_time_s);
+void senml_json_write(struct ht_buf *b, const struct senml_record *r,
+    const char *base_name, const double *base_time_s);
 
 /* Head and tail around `n` records; JSON's separator is written by senml_json_write's
  * caller as ",". Returns the bytes written, at most SENML_HEAD_MAX. */

@@ -8,16 +8,21 @@
 #include "base/err.h"
 #include "base/name.h"
 
-#define TOPIC_MAX	   (HT_ID_MAX + 32)
-#define TOPIC_SERVER_ID	   "@server"	/* no agent id can begin with '@' */
+#define TOPIC_MAX       (HT_ID_MAX + 32)
+#define TOPIC_SERVER_ID "@server" /* no agent id can begin with '@' */
 
 enum topic_leaf {
-	TOPIC_PRESENCE, TOPIC_DATA, TOPIC_HIST, TOPIC_ACK, TOPIC_CMD, TOPIC_REPLY,
+	TOPIC_PRESENCE,
+	TOPIC_DATA,
+	TOPIC_HIST,
+	TOPIC_ACK,
+	TOPIC_CMD,
+	TOPIC_REPLY,
 	TOPIC_LEAF_COUNT
 };
 
 struct topic {
-	char id[HT_ID_MAX + 1];	/* agent id, or TOPIC_SERVER_ID */
+	char id[HT_ID_MAX + 1]; /* agent id, or TOPIC_SERVER_ID */
 	enum topic_leaf leaf;
 };
 

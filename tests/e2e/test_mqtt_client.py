@@ -5,6 +5,7 @@ import os
 import pathlib
 import queue
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -25,14 +26,14 @@ BLOCKED_MS = 1500
 
 class Driver:
     def __init__(self, host, ports, pki, name="driver", address_file="", tls_name=None,
-                 certificate=None, prefix=(), env=None):
+                 certificate=None, prefix=(), env=None, popen=None):
         crt, key = certificate or pki.issue(name)
         args = [*prefix, str(DRIVER), host, ",".join(map(str, ports)), name, str(pki.ca),
                 str(crt), str(key), str(address_file)]
         if tls_name:
             args.append(tls_name)
         self.process = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, env={**os.environ, **(env or {})})
+                                        text=True, env={**os.environ, **(env or {})}, **(popen or {}))
         self.events = queue.Queue()
         self.seen = []
         threading.Thread(target=self._read, daemon=True).start()
@@ -336,6 +337,75 @@ def test_a_dead_resolver_does_not_block_and_the_last_address_helps(tmp_path, pki
                   address_file=address, tls_name="localhost")
         got = d.wait("online", seconds=30)
         assert got["longest"] < BLOCKED_MS
+
+
+# In a network of its own a name server that takes questions and never answers.
+SILENT_RESOLVER = """
+ip link set lo up
+mount --bind "$1" /etc/resolv.conf
+shift
+/usr/bin/python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 53))
+print("ready", flush=True)
+sys.stdin.read()' <&3 >&4 &
+read -r _ <&5
+exec "$@"
+"""
+
+
+@pytest.mark.skipif(not can_unshare(), reason="no user namespaces here")
+def test_a_silent_resolver_blocks_neither_the_loop_nor_the_end(tmp_path, pki, drive):
+    conf = tmp_path / "resolv.conf"
+    conf.write_text("nameserver 127.0.0.1\noptions timeout:5 attempts:3\n")
+    keep_r, keep_w = os.pipe()      # the resolver lives while this is open
+    ready_r, ready_w = os.pipe()
+    fds = {"pass_fds": (keep_r, ready_w, ready_r), "close_fds": True}
+    script = SILENT_RESOLVER.replace("<&3", f"<&{keep_r}").replace(">&4", f">&{ready_w}")
+    script = script.replace("<&5", f"<&{ready_r}")
+    try:
+        d = drive("broker.example", [8883], prefix=["unshare", "-Urnm", "bash", "-ec", script, "bash", str(conf)],
+                  popen=fds)
+        lost = d.wait("offline", seconds=30)
+        assert "cannot find broker.example" in lost["why"]
+        assert lost["longest"] < BLOCKED_MS
+        before = time.monotonic()
+        d.process.stdin.close()
+        d.wait("closed", seconds=2)     # the look-up may still be under way
+        assert d.process.wait(15) == 0
+        assert time.monotonic() - before < 15
+    finally:
+        for fd in (keep_r, keep_w, ready_r, ready_w):
+            os.close(fd)
+
+
+@pytest.mark.parametrize("when", ["at once", "while connecting", "while waiting"])
+def test_it_can_be_closed_at_any_time(drive, when):
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(8)
+        port = free_port() if when == "while waiting" else deaf.getsockname()[1]
+        d = drive("127.0.0.1", [port])
+        if when == "while waiting":
+            d.wait("offline")
+        elif when == "while connecting":
+            assert d.do("gap") == "ok"
+            deaf.accept()[0].recv(1)    # its hello is here, and gets no answer
+        before = time.monotonic()
+        d.close()
+        assert time.monotonic() - before < 2
+
+
+@pytest.mark.skipif(os.environ.get("HATANG_CHECK") != "extended", reason="takes 30 s: extended only")
+def test_a_broker_that_hangs_is_noticed(broker, drive):
+    d = drive("localhost", [broker.port])   # keep-alive 10 s
+    d.wait("online")
+    broker.process.send_signal(signal.SIGSTOP)
+    try:
+        assert d.wait("offline", seconds=40)["longest"] < BLOCKED_MS
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+    d.wait("online", seconds=60)
 
 
 def test_the_last_good_address_is_kept(tmp_path, broker, drive):
