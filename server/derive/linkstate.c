@@ -117,7 +117,8 @@ static bool answered(const struct look *l)
 
 static bool answered_well(const struct look *l)
 {
-	return answered(l) && !(l->v->loss >= l->r->degraded_loss);
+	/* A loss of one in five is 0.19999… to some. */
+	return answered(l) && !(l->v->loss >= l->r->degraded_loss - 1e-9);
 }
 
 static bool silent(const struct look *l)

@@ -14,8 +14,9 @@
 #include "server/store/journal.h"
 #include "unit/server/store/store_test.h"
 
-#define T0 INT64_C(1519862400000) /* 2018-03-01T00:00:00Z, a Thursday; 07:00 in Hà Nội \
-				   */
+#define T0                                                                             \
+	INT64_C(1519862400000) /* 2018-03-01T00:00:00Z, a Thursday; 07:00 in Hà Nội \
+				*/
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)
 
