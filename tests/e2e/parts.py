@@ -117,7 +117,7 @@ broker: {{ config_dir: {folder}/broker.d, pid_file: {folder}/mosquitto.pid }}
         return done.stdout
 
     def query(self, sql, *args):
-        db = sqlite3.connect(f"file:{self.state}/hatang.db?mode=ro", uri=True, timeout=20)
+        db = sqlite3.connect(f"file:{self.state}/server.db?mode=ro", uri=True, timeout=20)
         try:
             return db.execute(sql, args).fetchall()
         finally:
