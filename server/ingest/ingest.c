@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mqtt/control.h"
 #include "server/ingest/accept.h"
 #include "server/ingest/acks.h"
 #include "server/ingest/sql.h"
@@ -425,14 +426,26 @@ static void on_message(void *arg, const struct client_message *m)
 
 /* ── the server's own presence ───────────────────────────────────────────────────── */
 
-static void own_presence(const struct ingest *in, const char *state, struct ht_buf *out)
+static void own_presence(
+    const struct ingest *in, enum control_state state, struct ht_buf *out)
 {
-	ht_buf_printf(out,
-	    "{\"state\":\"%s\",\"session\":\"%s\",\"wall\":%.3f,\"version\":\"%s\"}",
-	    state, in->session, (double)ht_wall_ms() / 1000.0, HATANG_VERSION);
+	struct control_presence p = {
+		.state = state,
+		.mono_ns = ht_mono_ns(),
+		.wall_ms = ht_wall_ms(),
+		.synchronised = ht_clock_synchronised(),
+		.version = HATANG_VERSION,
+	};
+
+	snprintf(p.session, sizeof(p.session), "%s", in->session);
+	ht_err err = ht_boot_id(p.boot);
+	if (!err)
+		err = control_presence_encode(&p, out);
+	if (err)
+		ht_log_warn("ingest.presence", "err=%s", ht_err_name(err));
 }
 
-static void publish_presence(struct ingest *in, const char *state, int *out_mid)
+static void publish_presence(struct ingest *in, enum control_state state, int *out_mid)
 {
 	char topic[TOPIC_MAX];
 	struct ht_buf json;
@@ -468,7 +481,7 @@ static void on_online(void *arg)
 			return;
 		}
 	}
-	publish_presence(in, "online", NULL);
+	publish_presence(in, CONTROL_ONLINE, NULL);
 	uv_mutex_lock(&in->lock);
 	in->stats.online = true;
 	uv_mutex_unlock(&in->lock);
@@ -785,7 +798,7 @@ static void goodbye(struct ingest *in)
 	if (in->closed)
 		return;
 	flush_acks(in);
-	publish_presence(in, "offline", &in->goodbye_mid);
+	publish_presence(in, CONTROL_OFFLINE, &in->goodbye_mid);
 }
 
 static void on_stop_timer(uv_timer_t *timer)
@@ -835,7 +848,7 @@ static ht_err new_client(
 	struct ht_buf will;
 
 	ht_buf_init(&will, 1024);
-	own_presence(in, "lost", &will);
+	own_presence(in, CONTROL_LOST, &will);
 	topic_format(TOPIC_SERVER_ID, TOPIC_PRESENCE, will_topic);
 	snprintf(client_id, sizeof(client_id), "%s-%s", TOPIC_SERVER_ID, in->session);
 	c.client_id = client_id;
