@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/enroll.h"
 #include "agent/options.h"
 #include "agent/propose.h"
 #include "agent/status.h"
@@ -22,6 +23,7 @@ static const struct verb verbs[] = {
 	{ "run", verb_run, "measure, spool and publish until TERM" },
 	{ "check-config", verb_check_config,
 	    "read the configuration and say what is wrong" },
+	{ "enroll", enroll_main, "get a certificate from the server with a one-time token" },
 	{ "probe", verb_probe, "run one probe now and print its readings" },
 	{ "propose", propose_main,
 	    "print a configuration for this place, from what is seen" },
