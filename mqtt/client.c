@@ -66,6 +66,8 @@ enum {
 	IN_FLIGHT_MAX = 256,
 	READS_A_TURN = 32,
 	ROUNDS_REFUSED = 4, /* wait up to 16 s: rights do not change in a second */
+	BRIEF_MS = 2000,
+	BRIEF_MOST = 3, /* wait up to 8 s */
 	TIMERS = 3,
 };
 
@@ -87,6 +89,8 @@ struct client {
 	size_t n_addresses, n_ports, attempt;
 	struct ht_addr good; /* last good one; family 0: none */
 	unsigned rounds;     /* failed ones since we were online */
+	unsigned brief;      /* connections in a row that ended at once */
+	uint64_t online_ms;  /* since when, by the loop's clock */
 	int pending;
 	int calls;     /* depth of calls into libmosquitto */
 	bool drop;     /* end this connection once the library has returned */
@@ -308,6 +312,7 @@ static void on_connect(struct mosquitto *m, void *arg, int reason, int flags,
 	uv_timer_stop(&c->timer);
 	enter(c, CLIENT_ONLINE);
 	c->rounds = 0;
+	c->online_ms = uv_now(c->loop);
 	c->why[0] = '\0';
 	if (!ht_addr_equal(&c->good, address)) {
 		c->good = *address;
@@ -445,11 +450,24 @@ static uint64_t wait_ms(unsigned rounds)
 
 static void on_timer(uv_timer_t *timer);
 
+/* Two of one name push each other out as soon as they are in: slow down. */
+static void count_brief(struct client *c)
+{
+	if (uv_now(c->loop) - c->online_ms >= BRIEF_MS)
+		c->brief = 0;
+	else if (c->brief < BRIEF_MOST)
+		c->brief++;
+	if (c->rounds < c->brief)
+		c->rounds = c->brief;
+}
+
 /* Tell, and begin a new round later, or at once when asked to. */
 static void wait_begin(struct client *c)
 {
 	char why[sizeof(c->why)];
 
+	if (c->state == CLIENT_ONLINE)
+		count_brief(c);
 	enter(c, CLIENT_WAITING);
 	uv_timer_start(&c->timer, on_timer, c->again ? 0 : wait_ms(c->rounds), 0);
 	c->rounds = c->again ? 0 : c->rounds + 1;

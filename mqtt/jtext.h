@@ -1,6 +1,7 @@
 /* Strict JSON text to json-c values and back to C: the one way in which bytes from the
  * network become a struct json_object here. Bounded in depth, whole input, valid UTF-8,
- * no NUL in a text, no NaN and no infinity. Pure. */
+ * no NUL in a text, no NaN and no infinity. Of a key that is there twice the last one
+ * counts (json-c keeps no other). Pure. */
 #ifndef HT_MQTT_JTEXT_H
 #define HT_MQTT_JTEXT_H
 

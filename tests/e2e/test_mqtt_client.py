@@ -242,6 +242,22 @@ def test_it_comes_back_after_the_broker_was_killed(broker, drive):
     assert d.close()["longest"] < BLOCKED_MS
 
 
+def test_two_of_one_name_slow_down(broker, pki, drive):
+    """Clones push each other out; without a brake they would do so twice a second."""
+    certificate = pki.issue("twin")
+    twins = [drive("localhost", [broker.port], name="twin", certificate=certificate) for _ in range(2)]
+    end = time.monotonic() + 12
+    online = 0
+    while time.monotonic() < end:
+        for t in twins:
+            try:
+                online += t.events.get(timeout=0.05)["event"] == "online"
+            except queue.Empty:
+                pass
+    assert 2 <= online <= 16, online
+    until("one is in again", lambda: twins[0].wait("online", seconds=30))
+
+
 def test_ports_are_tried_in_turn(broker, drive):
     closed = free_port()
     d = drive("127.0.0.1", [closed, broker.port])
