@@ -14,7 +14,10 @@
 #include "agent/monitor_child.h"
 #include "base/clock.h"
 
-enum { COMPLAINT_MAX = 4096 };
+enum {
+	COMPLAINT_MAX = 4096,
+	SCRATCH_MAX = 64 << 20, /* apt-get splits signed lists into nameless files */
+};
 
 static const char *const clean_env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
     "HOME=/nonexistent", "DEBIAN_FRONTEND=noninteractive", NULL};
@@ -52,7 +55,7 @@ static void reset_signals(void)
 /* In the new process; never returns. */
 static void become_tool(const struct monitor_tool *tool, int out_fd, int err_fd)
 {
-	const struct rlimit complaint = {COMPLAINT_MAX, COMPLAINT_MAX};
+	const struct rlimit scratch = {SCRATCH_MAX, SCRATCH_MAX};
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	reset_signals();
@@ -68,7 +71,7 @@ static void become_tool(const struct monitor_tool *tool, int out_fd, int err_fd)
 		_exit(0);
 	}
 	if (chdir("/") || !keep_net_admin(tool->net_admin) ||
-	    setrlimit(RLIMIT_FSIZE, &complaint))
+	    setrlimit(RLIMIT_FSIZE, &scratch))
 		_exit(126);
 	execve(tool->argv[0], (char *const *)(uintptr_t)tool->argv,
 	    (char *const *)(uintptr_t)clean_env);
@@ -80,6 +83,19 @@ static void close_fd(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
+}
+
+/* A file in memory for what the tool complains of, which cannot grow. */
+static int complaint_file(void)
+{
+	int fd = memfd_create("complaint", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 &&
+	    (ftruncate(fd, COMPLAINT_MAX) || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
 }
 
 ht_err monitor_tool_start(const struct monitor_tool *tool, struct monitor_job *out)
@@ -97,7 +113,7 @@ ht_err monitor_tool_start(const struct monitor_tool *tool, struct monitor_job *o
 	if (pipe2(out_pipe, O_CLOEXEC))
 		return ht_err_errno(errno);
 	j.out_fd = out_pipe[0];
-	j.err_fd = memfd_create("complaint", MFD_CLOEXEC);
+	j.err_fd = complaint_file();
 	if (j.err_fd >= 0)
 		j.pid = _Fork(); /* no atfork handlers: libuv's closes descriptors by
 				    number */

@@ -178,6 +178,23 @@ static bool has_ipv6(const struct local *l)
 	return false;
 }
 
+/* Whether rules of the old iptables, which nft does not show, may be in force. The names
+ * of its tables are for root alone: unread counts as may be. */
+static bool old_tables(const struct host_run *run)
+{
+	static const char *const files[] = { "/proc/net/ip_tables_names",
+		"/proc/net/ip6_tables_names" };
+	char names[256];
+
+	for (size_t i = 0; i < HT_COUNT(files); i++) {
+		ssize_t len = file_read(run, files[i], names, sizeof(names));
+
+		if (len > 0 || (len < 0 && exists(run, files[i])))
+			return true;
+	}
+	return false;
+}
+
 static void on_packet_filter(struct host_run *run, const char *bytes, size_t len)
 {
 	const char *check = "packet-filter";
@@ -198,7 +215,7 @@ static void on_packet_filter(struct host_run *run, const char *bytes, size_t len
 	else if (f->opaque)
 		tell_answer(run->host, check, NOT_OBSERVABLE,
 		    "the rules were made by iptables and nft cannot show what they do");
-	else if (!f->hooked && exists(run, "/proc/net/ip_tables_names"))
+	else if (!f->hooked && old_tables(run))
 		tell_answer(run->host, check, NOT_OBSERVABLE,
 		    "the kernel holds tables of the old iptables, which cannot be read");
 	else

@@ -350,6 +350,15 @@ static void test_kept_machine(void **state)
 	assert_string_equal(runner_string(r, HT_M_HOST_OS, NULL), "Debian GNU/Linux 12");
 	assert_false(runner_find(r, HT_M_HOST_IS_SERVER, NULL)->boolean);
 
+	/* nft sees nothing: a "no", unless the old iptables holds tables. */
+	runner_grant_bytes(r, PROBE_PACKET_FILTER, filters[0].json);
+	put(&m, "/proc/net/ip_tables_names", "");
+	run_host(r, &m);
+	ANSWER("packet-filter", "no");
+	put(&m, "/proc/net/ip_tables_names", "filter\n");
+	run_host(r, &m);
+	ANSWER("packet-filter", "not-observable");
+
 	put(&m, "/run/reboot-required", "");
 	runner_grant_bytes(
 	    r, PROBE_PENDING_UPDATES, "Inst x [1] (2 Debian:12.5/stable [amd64])\n");
