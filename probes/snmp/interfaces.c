@@ -473,6 +473,10 @@ static void on_system(void *arg, const struct session_answer *a)
 		finish(r, names[a->outcome]);
 		return;
 	}
+	if (a->error_status == SESSION_AUTHORIZATION_ERROR) {
+		finish(r, "auth-failed");
+		return;
+	}
 	for (size_t i = 0; i < a->n && !a->error_status; i++)
 		emit_system(r, &a->values[i]);
 	start_walk(r);

@@ -47,7 +47,8 @@ enum session_outcome {
 	SESSION_FAILED,		/* could not be sent */
 };
 
-enum { SESSION_TOO_BIG = 1 };	/* error_status, RFC 3416 */
+/* error_status, RFC 3416: the user or community may not read this */
+enum { SESSION_AUTHORIZATION_ERROR = 16 };
 
 enum session_type {
 	SESSION_INTEGER, SESSION_UNSIGNED, SESSION_TICKS, SESSION_OCTETS, SESSION_OID,

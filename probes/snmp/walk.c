@@ -122,7 +122,8 @@ static void on_answer(void *arg, const struct session_answer *a)
 {
 	struct walk *w = arg;
 
-	if (a->outcome == SESSION_AUTH_FAILED) {
+	if (a->outcome == SESSION_AUTH_FAILED ||
+	    a->error_status == SESSION_AUTHORIZATION_ERROR) {
 		finish(w, WALK_AUTH_FAILED);
 		return;
 	}
