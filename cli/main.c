@@ -8,6 +8,15 @@ static const struct {
 	const char *name, *help;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
+	{ "login", "turn a password into an API token", login_main },
+	{ "agency", "import, list and show agencies", agency_main },
+	{ "token", "make and list enrolment tokens", token_main },
+	{ "agents", "list, approve and revoke agents; decide clones", agents_main },
+	{ "links", "links and what is measured of them", lists_main },
+	{ "machines", "machines of an agency", lists_main },
+	{ "posture", "security findings and declarations of an agency", posture_main },
+	{ "index", "the four values, and what they rest on", index_main },
+	{ "gaps", "packs that edges gave up", lists_main },
 	{ "decode", "print a SenML pack", decode_main },
 };
 

@@ -3,6 +3,13 @@
 #ifndef HT_CLI_VERBS_H
 #define HT_CLI_VERBS_H
 
+int agency_main(int argc, char **argv);
+int agents_main(int argc, char **argv);
 int decode_main(int argc, char **argv);
+int index_main(int argc, char **argv);
+int lists_main(int argc, char **argv); /* links, machines, gaps */
+int login_main(int argc, char **argv);
+int posture_main(int argc, char **argv);
+int token_main(int argc, char **argv);
 
 #endif
