@@ -300,7 +300,33 @@ def vanish():
     return {"first": first, "took": took, "gone": gone, "again": finish(p)}
 
 
+def agent_verb(ns, *args):
+    p = subprocess.run(["ip", "netns", "exec", ns, os.path.join(BUILD, "agent/hatang-agent"),
+                        *args], capture_output=True, text=True, timeout=60)
+    return {"code": p.returncode, "out": p.stdout, "err": p.stderr}
+
+
+def agent():
+    """The real agent with its privileged monitor: what it proposes, it accepts and runs."""
+    scan_office()
+    sh("ip", "netns", "add", "lonely")
+    sh("ip", "-n", "lonely", "link", "set", "lo", "up")
+    out = {}
+    for ns in ("ag", "lonely"):
+        proposal = agent_verb(ns, "propose")
+        config = f"/run/{ns}.yaml"
+        with open(config, "w") as f:
+            f.write(f"agent: {{ id: x, state_dir: /run/{ns} }}\n" + proposal["out"])
+        out[ns] = {"propose": proposal, "json": agent_verb(ns, "propose", "--json"),
+                   "check": agent_verb(ns, "check-config", "--config", config)}
+    sniffer = Sniffer("vag")
+    out["scan"] = agent_verb("ag", "probe", "lan.arp", "--json", "--config", "/run/ag.yaml")
+    out["asked"], out["other"] = sniffer.requests()
+    return out
+
+
 if __name__ == "__main__":
     DRIVE = sys.argv[1]
+    BUILD = DRIVE[:DRIVE.index("/tests/")]
     print(json.dumps({"scan": scan, "unlisted": unlisted, "spread": spread,
-                      "passive": passive, "vanish": vanish}[sys.argv[2]]()))
+                      "passive": passive, "vanish": vanish, "agent": agent}[sys.argv[2]]()))

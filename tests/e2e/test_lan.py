@@ -158,3 +158,28 @@ def test_interface_that_vanishes_ends_the_window():
     again = by_instance(o["again"], "lan")["eth0"]
     assert again["status"] == ["ok"]
     assert set(by_instance(o["again"], "mac")) == {"02:00:00:00:00:01"}
+
+
+def test_real_agent_proposes_accepts_and_scans():
+    o = office("agent")
+    office_, lonely = o["ag"], o["lonely"]
+    assert office_["check"]["code"] == 0, office_["check"]["err"]
+    assert lonely["check"]["code"] == 0, lonely["check"]["err"]
+    assert "subnets: []" in lonely["propose"]["out"]
+    found = json.loads(office_["json"]["out"])
+    assert found["gateway"] == "192.168.10.11" and found["wan_interface"] == "eth0"
+    assert {n["subnet"] for n in found["subnets"]} == {"192.168.10.0/24", "192.168.30.0/24"}
+    assert [(n["subnet"], n["why"]) for n in found["left_out"]] == [
+        ("10.1.2.4/31", "the line to the router")]
+    assert found["yaml"] == office_["propose"]["out"]
+    assert json.loads(lonely["json"]["out"])["subnets"] == []
+
+    assert o["scan"]["code"] == 0, o["scan"]["err"]
+    records = json.loads(o["scan"]["out"])
+    seen = {r["n"].split("/")[-2] for r in records if r.get("n", "").endswith("/seen_by")}
+    assert seen == {AGENT, "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:81",
+                    "02:00:00:00:00:82"}
+    assert o["other"] == []
+    declared = [ipaddress.ip_network(n["subnet"]) for n in found["subnets"]]
+    assert all(any(ipaddress.ip_address(t) in n for n in declared) for _, t in o["asked"])
+    assert most_in_a_second(o["asked"]) <= 52
