@@ -45,6 +45,7 @@ struct publish {
 	struct worker *worker;
 	struct client *client;
 	struct publish_config config;
+	char agent[HT_ID_MAX + 1];
 	struct spool_stats stats;
 	enum publish_state state;
 	struct window lanes[LANE_COUNT];
@@ -701,6 +702,8 @@ ht_err publish_new(uv_loop_t *loop, struct worker *worker,
 	p->loop = loop;
 	p->worker = worker;
 	p->config = *config;
+	snprintf(p->agent, sizeof(p->agent), "%s", config->agent);
+	p->config.agent = p->agent; /* a reload frees the options it came from */
 	p->stats = config->stats;
 	p->random = strtoull(config->session, NULL, 16) | 1;
 	snprintf(id, sizeof(id), "%s.%.8s", config->agent, config->fingerprint);

@@ -29,7 +29,7 @@ struct publish;
 enum publish_state { PUBLISH_OFFLINE, PUBLISH_WAITING, PUBLISH_SENDING, PUBLISH_CLOSING };
 
 struct publish_config {
-	const char *agent, *session, *fingerprint; /* borrowed for life */
+	const char *agent, *session, *fingerprint; /* the last two borrowed for life */
 	struct client_config client;               /* id and will are set here */
 	struct spool_stats stats;                  /* as the spool was opened */
 	void (*clock)(void *arg, struct spool_now *out);

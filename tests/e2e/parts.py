@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import sqlite3
 import subprocess
 
@@ -162,7 +163,13 @@ probes:
         return done.stdout
 
     def status(self):
+        until(f"{self.name} answers", self.answers)
         return json.loads(self.verb("status", "--json"))
+
+    def answers(self):
+        assert self.running(), self.tail()
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(str(self.state / "status.sock")) == 0
 
     def queue(self):
         return json.loads(self.verb("queue", "show", "--json"))
