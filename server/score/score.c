@@ -19,9 +19,11 @@
 #include "server/score/sql.h"
 
 enum {
-	DUE_MAX = 500,    /* agencies recomputed by time alone in one settling */
-	DEPTH_MAX = 16,   /* levels above an agency; more is a circle */
-	LISTED_MAX = 500, /* agencies below that an explanation lists */
+	DUE_MAX =
+	    32, /* agencies computed by time alone in one settling: bounds a slice */
+	DEPTH_MAX = 16,          /* levels above an agency; more is a circle */
+	LISTED_MAX = 500,        /* agencies below that an explanation lists */
+	EXPLAIN_MAX = 256 << 10, /* bytes of that list: an entry has 300 at most */
 };
 
 #define HOUR_MS INT64_C(3600000)
@@ -119,7 +121,7 @@ static const char *plain(struct json_object *o)
 
 static ht_err value_put(struct db *db, enum indicator which, const char *scope, int own,
     const struct indicator_value *v, const int64_t *evidence, size_t n_evidence,
-    struct json_object *explain, int64_t computed_ms)
+    const char *explain, int64_t computed_ms)
 {
 	const struct indicator_info *info = &indicator_info[which];
 	char ids[INPUTS_EVIDENCE_MAX * 21 + 4];
@@ -133,8 +135,7 @@ static ht_err value_put(struct db *db, enum indicator which, const char *scope, 
 	    definition->id, info->id, scope, (int64_t)own, value_status_name(v->status),
 	    v->value, info->unit, v->low, v->high, v->numerator, info->numerator_unit,
 	    v->denominator, info->denominator_unit, v->coverage, v->confidence,
-	    value_source_name(v->source), v->reason, v->cure, ids, plain(explain),
-	    computed_ms);
+	    value_source_name(v->source), v->reason, v->cure, ids, explain, computed_ms);
 }
 
 static ht_err sum_put(struct db *db, enum indicator which, const char *agency, int own,
@@ -183,8 +184,8 @@ static ht_err own_put(struct db *db, enum indicator which, const struct inputs_a
 	json_object_object_add(
 	    explain, "counted_above", json_object_new_boolean(sum.n > 0));
 	json_object_object_add(explain, "inputs", json_object_get(v->inputs));
-	ht_err err = value_put(
-	    db, which, a->id, 1, &v->v, v->evidence, v->n_evidence, explain, computed_ms);
+	ht_err err = value_put(db, which, a->id, 1, &v->v, v->evidence, v->n_evidence,
+	    plain(explain), computed_ms);
 	if (!err)
 		err = sum_put(db, which, a->id, 1, &sum);
 	json_object_put(explain);
@@ -207,23 +208,50 @@ static ht_err own_compute(
 
 /* ── an agency with all below it ─────────────────────────────────────────────────── */
 
-static void tell_below(struct json_object *list, const char *agency, enum indicator which,
+/* Text and not a tree of objects: a province lists hundreds, at every change. Ids need no
+ * escaping. */
+static void tell_number(struct ht_buf *b, const char *key, double v)
+{
+	if (isnan(v))
+		ht_buf_printf(b, ",\"%s\":null", key);
+	else
+		ht_buf_printf(b, ",\"%s\":%.12g", key, v);
+}
+
+static void tell_below(struct ht_buf *b, const char *agency, enum indicator which,
     const struct indicator_sum *s)
 {
 	struct indicator_value v;
-	struct json_object *o = json_object_new_object();
 
 	indicator_sum_value(which, s, &v);
-	json_object_object_add(o, "agency", json_object_new_string(agency));
-	json_object_object_add(
-	    o, "status", json_object_new_string(value_status_name(v.status)));
-	json_object_object_add(o, "agencies", json_object_new_int64(s->n));
-	json_object_object_add(o, "known", json_object_new_int64(s->n_known));
-	json_object_object_add(o, "value", inputs_number(v.value));
-	json_object_object_add(o, "numerator", inputs_number(v.numerator));
-	json_object_object_add(o, "denominator", inputs_number(v.denominator));
-	json_object_object_add(o, "coverage", inputs_number(v.coverage));
-	json_object_array_add(list, o);
+	ht_buf_printf(b,
+	    "%s{\"agency\":\"%s\",\"status\":\"%s\",\"agencies\":%" PRId64
+	    ",\"known\":%" PRId64,
+	    b->len ? "," : "", agency, value_status_name(v.status), s->n, s->n_known);
+	tell_number(b, "value", v.value);
+	tell_number(b, "numerator", v.numerator);
+	tell_number(b, "denominator", v.denominator);
+	tell_number(b, "coverage", v.coverage);
+	ht_buf_puts(b, "}");
+}
+
+/* The explanation of a sum: the head's object, opened again to take the list. */
+static ht_err explain_total(enum indicator which, const struct indicator_sum *total,
+    int64_t not_listed, struct ht_buf *list, struct ht_buf *out)
+{
+	struct json_object *head = explain_head(which);
+	const char *text = plain(head);
+
+	ht_buf_put(out, text, strlen(text) - 1);
+	ht_buf_printf(out, ",\"agencies\":%" PRId64 ",\"known\":%" PRId64 ",\"below\":[",
+	    total->n, total->n_known);
+	ht_buf_put(out, list->data, list->len);
+	ht_buf_puts(out, "]");
+	if (not_listed > 0)
+		ht_buf_printf(out, ",\"not_listed\":%" PRId64, not_listed);
+	ht_buf_puts(out, "}");
+	json_object_put(head);
+	return ht_buf_err(list) ? ht_buf_err(list) : ht_buf_err(out);
 }
 
 static ht_err own_sum(
@@ -240,41 +268,49 @@ static ht_err own_sum(
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
-static ht_err total_compute(struct db *db, const char *agency, enum indicator which)
+/* Sum up what is below; `list` gets the parts. */
+static ht_err sum_below(struct db *db, const char *agency, enum indicator which,
+    struct indicator_sum *total, int64_t *n_below, struct ht_buf *list)
 {
-	struct indicator_sum total, below;
-	struct indicator_value v;
-	struct json_object *explain = explain_head(which),
-			   *list = json_object_new_array();
-	int64_t n_below = 0;
-	ht_err err = own_sum(db, agency, which, &total);
-
-	if (!err && total.n)
-		tell_below(list, agency, which, &total);
+	struct indicator_sum below;
 	struct db_rows *r = db_start(db, &score_sql, SCORE_SUMS_BELOW, "sss",
 	    definition->id, indicator_info[which].id, agency);
-	while (!err && !(err = db_next(r))) {
+	ht_err err;
+
+	while (!(err = db_next(r))) {
 		sum_read(r, &below);
-		indicator_sum_merge(&total, &below);
-		if (below.n && n_below++ < LISTED_MAX)
+		indicator_sum_merge(total, &below);
+		if (below.n && (*n_below)++ < LISTED_MAX)
 			tell_below(list, db_text(r, 17), which, &below);
 	}
 	db_done(r);
-	if (err == HT_NOTFOUND)
-		err = HT_OK;
-	json_object_object_add(explain, "agencies", json_object_new_int64(total.n));
-	json_object_object_add(explain, "known", json_object_new_int64(total.n_known));
-	json_object_object_add(explain, "below", list);
-	if (n_below > LISTED_MAX)
-		json_object_object_add(
-		    explain, "not_listed", json_object_new_int64(n_below - LISTED_MAX));
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
+static ht_err total_compute(struct db *db, const char *agency, enum indicator which)
+{
+	struct indicator_sum total;
+	struct indicator_value v;
+	struct ht_buf list, explain;
+	int64_t n_below = 0;
+	ht_err err = own_sum(db, agency, which, &total);
+
+	ht_buf_init(&list, EXPLAIN_MAX);
+	ht_buf_init(&explain, EXPLAIN_MAX + 1024);
+	if (!err && total.n)
+		tell_below(&list, agency, which, &total);
+	if (!err)
+		err = sum_below(db, agency, which, &total, &n_below, &list);
+	if (!err)
+		err = explain_total(which, &total, n_below - LISTED_MAX, &list, &explain);
 	indicator_sum_value(which, &total, &v);
 	if (!err)
-		err = value_put(
-		    db, which, agency, 0, &v, NULL, 0, explain, total.computed_ms);
+		err = value_put(db, which, agency, 0, &v, NULL, 0, ht_buf_text(&explain),
+		    total.computed_ms);
 	if (!err)
 		err = sum_put(db, which, agency, 0, &total);
-	json_object_put(explain);
+	ht_buf_fini(&list);
+	ht_buf_fini(&explain);
 	return err;
 }
 
