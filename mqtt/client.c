@@ -225,11 +225,15 @@ static bool connect_failed(struct client *c, int fd)
 	int error = 0;
 
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len);
+	bool reset = error == ECONNRESET || error == EPIPE;
 	if (!error && getpeername(fd, (struct sockaddr *)&peer, &len) == 0) {
 		ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 		if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 			return false;
+		reset = true;
+	}
+	if (reset) {
 		drop(c, c->notes.why[0] ? c->notes.why : HUNG_UP);
 		return true;
 	}
