@@ -10,6 +10,7 @@
 #include "server/options.h"
 #include "server/score/score.h"
 #include "server/serve.h"
+#include "server/setup.h"
 #include "server/store/check.h"
 #include "server/store/migrate.h"
 
@@ -67,16 +68,27 @@ static int do_check_config(struct command *c)
 static int do_init(struct command *c)
 {
 	struct ht_fault fault = { 0 };
-	struct db *db = NULL;
-	ht_err err = ht_folder_make(c->o.server.state_dir, 0700, &fault);
+	bool first = false;
+	const char *dir = c->o.server.state_dir;
+	ht_err err = ht_folder_make(dir, 0700, &fault);
 
+	if (!err && serve_lock(&c->o, &fault) < 0)
+		err = HT_EXISTS;
 	if (!err)
-		err = open_alone(c, &db, &fault);
-	db_close(db);
+		err = setup_init(&c->o, &first, &fault);
 	if (err)
 		return failed(c, err, &fault);
-	printf(c->json ? "{\"ok\":true,\"database\":\"%s\"}\n" : "%s: ready\n",
-	    c->o.db_file);
+	if (c->json) {
+		printf("{\"ok\":true,\"database\":\"%s\",\"first\":%s}\n", c->o.db_file,
+		    first ? "true" : "false");
+		return HT_EXIT_OK;
+	}
+	printf("%s: ready\n", c->o.db_file);
+	if (c->o.own_ca)
+		printf("start the broker with: mosquitto -c %s/mosquitto.conf\n",
+		    c->o.broker.config_dir);
+	if (first)
+		printf("user admin, password in %s/first-password\n", dir);
 	return HT_EXIT_OK;
 }
 
@@ -212,7 +224,7 @@ static int do_refold(struct command *c)
 static const struct verb verbs[] = {
 	{ "run", "", "serve until told to stop", 0, 0, do_run },
 	{ "check-config", "", "read the configuration and say what is wrong", 0, 0, do_check_config },
-	{ "init", "", "make the state folder and the database", 0, 0, do_init },
+	{ "init", "", "make database, CA, broker files and the first account", 0, 0, do_init },
 	{ "migrate", "", "bring the database to this program's schema", 0, 0, do_migrate },
 	{ "backup", "FILE", "write a whole copy of the database, also while it runs", 1, 1, do_backup },
 	{ "restore", "FILE", "check a backup and put it in the place of the database", 1, 1, do_restore },

@@ -32,6 +32,7 @@ struct options_http {
 };
 struct options_broker {
 	char *config_dir, *pid_file;
+	char *listen; /* NULL: all addresses */
 };
 struct options_journal {
 	int64_t keep_ns, keep_bytes;
@@ -52,6 +53,8 @@ struct options {
 	struct options_journal journal;
 	struct options_index index;
 	struct options_log log;
+	bool own_ca;		/* no certificate of another CA is configured */
+	char *ca_dir;  /* <state_dir>/ca */
 	char *db_file;   /* <state_dir>/server.db */
 	char *lock_file; /* <state_dir>/server.lock */
 };

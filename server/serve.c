@@ -12,10 +12,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/ingest/ingest.h"
+#include "server/registry/broker_sync.h"
+#include "server/registry/dynsec.h"
+#include "server/registry/enroll.h"
 #include "server/score/score.h"
+#include "server/setup.h"
 #include "server/store/keep.h"
 #include "server/store/migrate.h"
 #include "server/store/writer.h"
+#include "server/web/web.h"
 
 #define GIVE_UP_MS   9000 /* a stop takes no longer */
 #define KEEP_SOON_MS 1000 /* between two slices of retention while there is more */
@@ -28,7 +33,11 @@ struct server {
 	uv_signal_t term, interrupt, hup;
 	uv_timer_t keep_timer, give_up;
 	struct writer *writer;
+	struct ca *ca;			/* NULL: certificates come from elsewhere */
+	struct broker_sync *sync;	/* NULL without a CA */
+	struct enroll_context enroll;
 	struct ingest *ingest;
+	struct web *web;
 	struct keep_result kept;
 	bool keeping, stopping;
 	int exit_code;
@@ -92,18 +101,36 @@ static void on_keep(uv_timer_t *timer)
 
 /* ── signals ─────────────────────────────────────────────────────────────────────── */
 
+static void close_all(struct server *s)
+{
+	uv_handle_t *handles[] = { (uv_handle_t *)&s->term, (uv_handle_t *)&s->interrupt,
+		(uv_handle_t *)&s->hup, (uv_handle_t *)&s->keep_timer, (uv_handle_t *)&s->give_up };
+
+	writer_stop(s->writer);
+	s->writer = NULL;
+	ca_close(s->ca);
+	s->ca = NULL;
+	for (size_t i = 0; i < HT_COUNT(handles); i++)
+		uv_close(handles[i], NULL);
+}
+
 static void on_ingest_stopped(void *arg)
 {
 	struct server *s = arg;
-	uv_handle_t *handles[] = { (uv_handle_t *)&s->term, (uv_handle_t *)&s->interrupt,
-		(uv_handle_t *)&s->hup, (uv_handle_t *)&s->keep_timer,
-		(uv_handle_t *)&s->give_up };
 
 	s->ingest = NULL;
-	writer_stop(s->writer);
-	s->writer = NULL;
-	for (size_t i = 0; i < HT_COUNT(handles); i++)
-		uv_close(handles[i], NULL);
+	close_all(s);
+}
+
+static void on_sync_stopped(void *arg)
+{
+	struct server *s = arg;
+
+	s->sync = NULL;
+	if (s->ingest)
+		ingest_stop(s->ingest, on_ingest_stopped, s);
+	else
+		close_all(s);
 }
 
 static void on_give_up(uv_timer_t *timer)
@@ -190,6 +217,119 @@ static ht_err start_ingest(struct server *s, struct ht_fault *fault)
 	    &s->loop, s->writer, s->o->db_file, &config, &s->ingest, fault);
 }
 
+/* ── the broker's lists ──────────────────────────────────────────────────────────── */
+
+static ht_err sync_publish(void *arg, const char *topic, const void *payload, size_t len)
+{
+	struct server *s = arg;
+
+	return s->ingest ? ingest_publish(s->ingest, topic, payload, len) : HT_AGAIN;
+}
+
+static void sync_online(void *arg)
+{
+	struct server *s = arg;
+
+	if (s->sync)
+		broker_sync_online(s->sync);
+}
+
+static void sync_offline(void *arg)
+{
+	struct server *s = arg;
+
+	if (s->sync)
+		broker_sync_offline(s->sync);
+}
+
+static void sync_message(void *arg, const void *payload, size_t len)
+{
+	struct server *s = arg;
+
+	if (s->sync)
+		broker_sync_message(s->sync, payload, len);
+}
+
+static ht_err start_sync(struct server *s)
+{
+	struct broker_sync_config config = {
+		.ca = s->ca,
+		.dir = s->o->broker.config_dir,
+		.pid_file = s->o->broker.pid_file,
+		.publish = sync_publish,
+		.arg = s,
+	};
+	struct ingest_listener listener = { s, DYNSEC_RESPONSE_TOPIC, sync_online, sync_offline,
+		sync_message };
+
+	if (!s->ca)
+		return HT_OK;
+	ht_err err = broker_sync_start(&s->loop, s->writer, &config, &s->sync);
+	if (!err)
+		ingest_listen(s->ingest, &listener);
+	return err;
+}
+
+/* ── the web ─────────────────────────────────────────────────────────────────────── */
+
+/* From an API thread: certificates or configurations may have changed. */
+static void on_changed(void *arg)
+{
+	struct server *s = arg;
+
+	broker_sync_poke(s->sync);
+}
+
+static void fill_enroll(struct server *s)
+{
+	const struct options_mqtt *m = &s->o->mqtt;
+	size_t n = 0;
+
+	s->enroll = (struct enroll_context){
+		.ca = s->ca,
+		.mqtt_host = m->public_host ? m->public_host : m->host,
+		.mqtt_tls_name = m->tls_name ? m->tls_name
+			: m->public_host     ? m->public_host
+					     : m->host,
+	};
+	for (size_t i = 0; i < m->public_ports.n && n < 3; i++) {
+		int64_t port;
+
+		if (!ht_int_parse(m->public_ports.at[i], &port) && port > 0 && port < 65536)
+			s->enroll.mqtt_ports[n++] = (uint16_t)port;
+	}
+	if (n == 0)
+		s->enroll.mqtt_ports[0] = (uint16_t)m->port;
+}
+
+static ht_err start_web(struct server *s, struct ht_fault *fault)
+{
+	struct setup_https https;
+	ht_err err = setup_https(s->o, &https, fault);
+
+	if (err)
+		return err;
+	fill_enroll(s);
+	struct web_options options = {
+		.address = s->o->http.listen,
+		.port = (uint16_t)s->o->http.port,
+		.cert_file = https.cert[0] ? https.cert : NULL,
+		.key_file = https.key[0] ? https.key : NULL,
+		.db_file = s->o->db_file,
+		.share_dir = s->o->server.share_dir,
+		.enroll = s->ca ? &s->enroll : NULL,
+		.changed = on_changed,
+		.changed_arg = s,
+		.definition = s->o->index.definition,
+		.writer = s->writer,
+	};
+	err = web_start(&options, &s->web, fault);
+	if (!err)
+		ht_log_info("server.web", "url=%s://%s:%d", https.cert[0] ? "https" : "http",
+		    s->o->http.listen, web_port(s->web));
+	return err;
+}
+
 static void watch(struct server *s, uv_signal_t *handle, int number, uv_signal_cb cb)
 {
 	uv_signal_init(&s->loop, handle);
@@ -219,11 +359,18 @@ static ht_err start(struct server *s, struct ht_fault *fault)
 	if (!err)
 		err = client_library_init();
 	if (!err)
+		err = setup_parts(s->o, &s->ca, fault);
+	if (!err)
 		err = writer_start(&s->loop, s->o->db_file, &s->writer, fault);
 	if (err)
 		return err;
 	watch_all(s);
-	return start_ingest(s, fault);
+	err = start_ingest(s, fault);
+	if (!err)
+		err = start_sync(s);
+	if (!err)
+		err = start_web(s, fault);
+	return err;
 }
 
 int serve(const char *config_file, struct options *options)

@@ -91,6 +91,7 @@ struct ingest {
 	struct command *commands, **commands_last; /* to be published */
 	size_t n_commands;                         /* in both lists */
 	struct ingest_stats stats;
+	struct ingest_listener listener;	/* topic NULL: none */
 };
 
 static void random_hex(char *out, size_t bytes)
@@ -403,6 +404,11 @@ static void on_message(void *arg, const struct client_message *m)
 	struct agent *a;
 
 	COUNT(in, messages);
+	if (in->listener.topic && strcmp(m->topic, in->listener.topic) == 0) {
+		in->listener.message(in->listener.arg, m->payload, m->len);
+		free(what);
+		return;
+	}
 	if (in->stopping || !what || accept_message(m, ht_wall_ms(), what)) {
 		COUNT(in, dropped);
 		free(what);
@@ -482,6 +488,8 @@ static void on_online(void *arg)
 		}
 	}
 	publish_presence(in, CONTROL_ONLINE, NULL);
+	if (in->listener.topic && !client_subscribe(in->client, in->listener.topic, 1))
+		in->listener.online(in->listener.arg);
 	uv_mutex_lock(&in->lock);
 	in->stats.online = true;
 	uv_mutex_unlock(&in->lock);
@@ -495,6 +503,8 @@ static void on_offline(void *arg, const char *why)
 	uv_mutex_lock(&in->lock);
 	in->stats.online = false;
 	uv_mutex_unlock(&in->lock);
+	if (in->listener.topic)
+		in->listener.offline(in->listener.arg);
 	ht_log_warn("ingest.offline", "why=\"%s\"", why);
 }
 
@@ -913,6 +923,16 @@ void ingest_stop(struct ingest *in, void (*done)(void *arg), void *arg)
 	in->goodbye_due = true;
 	if (in->n_passing == 0)
 		goodbye(in);
+}
+
+void ingest_listen(struct ingest *in, const struct ingest_listener *listener)
+{
+	in->listener = *listener;
+}
+
+ht_err ingest_publish(struct ingest *in, const char *topic, const void *payload, size_t len)
+{
+	return client_publish(in->client, topic, payload, len, false, NULL, NULL, NULL);
 }
 
 ht_err ingest_reload_tls(struct ingest *in, struct ht_fault *fault)

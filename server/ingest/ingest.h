@@ -28,6 +28,21 @@ HT_MUST_CHECK ht_err ingest_start(uv_loop_t *loop, struct writer *writer,
  * `done` from the loop, after which it is freed. */
 void ingest_stop(struct ingest *in, void (*done)(void *arg), void *arg);
 
+/* One more topic of the broker, for whoever looks after it (its own control topic). All
+ * on the loop. `topic` lives as long as ingest. Set before the loop runs. */
+struct ingest_listener {
+	void *arg;
+	const char *topic;
+	void (*online)(void *arg);	/* subscribed */
+	void (*offline)(void *arg);
+	void (*message)(void *arg, const void *payload, size_t len);
+};
+void ingest_listen(struct ingest *in, const struct ingest_listener *listener);
+
+/* Publish at QoS 1, not retained, from the loop. HT_AGAIN while offline. */
+HT_MUST_CHECK ht_err ingest_publish(struct ingest *in, const char *topic, const void *payload,
+    size_t len);
+
 /* Read the certificates anew; the present connection lives on. */
 HT_MUST_CHECK ht_err ingest_reload_tls(struct ingest *in, struct ht_fault *fault);
 
