@@ -54,7 +54,8 @@ static int do_run(struct command *c)
 static int do_check_config(struct command *c)
 {
 	struct ht_fault fault = { 0 };
-	ht_err err = score_start(&fault);	/* rules and definitions are configuration too */
+	ht_err err =
+	    score_start(&fault); /* rules and definitions are configuration too */
 
 	if (err)
 		return failed(c, err, &fault);

@@ -22,7 +22,7 @@ static const struct ht_option server_rows[] = {
 static const struct ht_option mqtt_rows[] = {
 	{ "host", HT_OPT_STRING, offsetof(struct options_mqtt, host), .def = "127.0.0.1", .help = "the broker's name or address" },
 	{ "port", HT_OPT_INT, offsetof(struct options_mqtt, port), .min = 1, .max = 65535, .def = "8883", .help = "its TLS port" },
-	{ "ca", HT_OPT_STRING, offsetof(struct options_mqtt, ca), .help = "CA certificate; default <state_dir>/ca/ca.pem" },
+	{ "ca", HT_OPT_STRING, offsetof(struct options_mqtt, ca), .help = "CA certificate; default <state_dir>/ca/ca.crt" },
 	{ "cert", HT_OPT_STRING, offsetof(struct options_mqtt, cert), .help = "the server's client certificate; default <state_dir>/ca/server-client.crt" },
 	{ "key", HT_OPT_STRING, offsetof(struct options_mqtt, key), .help = "its key; default <state_dir>/ca/server-client.key" },
 	{ "tls_name", HT_OPT_STRING, offsetof(struct options_mqtt, tls_name), .help = "name in the broker's certificate, when it is not `host`" },
@@ -153,12 +153,13 @@ static ht_err fill_paths(struct options *o)
 
 	o->own_ca = !o->mqtt.cert;
 	o->ca_dir = default_path(NULL, dir, "ca");
-	o->mqtt.ca = default_path(o->mqtt.ca, dir, "ca/ca.pem");
+	o->mqtt.ca = default_path(o->mqtt.ca, dir, "ca/ca.crt");
 	o->mqtt.cert = default_path(o->mqtt.cert, dir, "ca/server-client.crt");
 	o->mqtt.key = default_path(o->mqtt.key, dir, "ca/server-client.key");
 	o->db_file = default_path(NULL, dir, "server.db");
 	o->lock_file = default_path(NULL, dir, "server.lock");
-	return o->mqtt.ca && o->mqtt.cert && o->mqtt.key && o->ca_dir && o->db_file && o->lock_file
+	return o->mqtt.ca && o->mqtt.cert && o->mqtt.key && o->ca_dir && o->db_file &&
+		       o->lock_file
 		   ? HT_OK
 		   : HT_NOMEM;
 }

@@ -53,8 +53,8 @@ struct options {
 	struct options_journal journal;
 	struct options_index index;
 	struct options_log log;
-	bool own_ca;		/* no certificate of another CA is configured */
-	char *ca_dir;  /* <state_dir>/ca */
+	bool own_ca;     /* no certificate of another CA is configured */
+	char *ca_dir;    /* <state_dir>/ca */
 	char *db_file;   /* <state_dir>/server.db */
 	char *lock_file; /* <state_dir>/server.lock */
 };

@@ -33,8 +33,8 @@ struct server {
 	uv_signal_t term, interrupt, hup;
 	uv_timer_t keep_timer, give_up;
 	struct writer *writer;
-	struct ca *ca;			/* NULL: certificates come from elsewhere */
-	struct broker_sync *sync;	/* NULL without a CA */
+	struct ca *ca;            /* NULL: certificates come from elsewhere */
+	struct broker_sync *sync; /* NULL without a CA */
 	struct enroll_context enroll;
 	struct ingest *ingest;
 	struct web *web;
@@ -104,7 +104,8 @@ static void on_keep(uv_timer_t *timer)
 static void close_all(struct server *s)
 {
 	uv_handle_t *handles[] = { (uv_handle_t *)&s->term, (uv_handle_t *)&s->interrupt,
-		(uv_handle_t *)&s->hup, (uv_handle_t *)&s->keep_timer, (uv_handle_t *)&s->give_up };
+		(uv_handle_t *)&s->hup, (uv_handle_t *)&s->keep_timer,
+		(uv_handle_t *)&s->give_up };
 
 	writer_stop(s->writer);
 	s->writer = NULL;
@@ -148,10 +149,12 @@ static void stop(struct server *s)
 	sd_notify(0, "STOPPING=1");
 	uv_timer_start(&s->give_up, on_give_up, GIVE_UP_MS, 0);
 	uv_timer_stop(&s->keep_timer);
-	if (s->ingest)
-		ingest_stop(s->ingest, on_ingest_stopped, s);
+	web_stop(s->web);
+	s->web = NULL;
+	if (s->sync)
+		broker_sync_stop(s->sync, on_sync_stopped, s);
 	else
-		on_ingest_stopped(s);
+		on_sync_stopped(s);
 }
 
 static void on_stop_signal(uv_signal_t *signal, int number)
@@ -259,8 +262,8 @@ static ht_err start_sync(struct server *s)
 		.publish = sync_publish,
 		.arg = s,
 	};
-	struct ingest_listener listener = { s, DYNSEC_RESPONSE_TOPIC, sync_online, sync_offline,
-		sync_message };
+	struct ingest_listener listener = { s, DYNSEC_RESPONSE_TOPIC, sync_online,
+		sync_offline, sync_message };
 
 	if (!s->ca)
 		return HT_OK;
@@ -288,14 +291,15 @@ static void fill_enroll(struct server *s)
 	s->enroll = (struct enroll_context){
 		.ca = s->ca,
 		.mqtt_host = m->public_host ? m->public_host : m->host,
-		.mqtt_tls_name = m->tls_name ? m->tls_name
-			: m->public_host     ? m->public_host
-					     : m->host,
+		.mqtt_tls_name = m->tls_name      ? m->tls_name
+				 : m->public_host ? m->public_host
+						  : m->host,
 	};
 	for (size_t i = 0; i < m->public_ports.n && n < 3; i++) {
 		int64_t port;
 
-		if (!ht_int_parse(m->public_ports.at[i], &port) && port > 0 && port < 65536)
+		if (!ht_int_parse(m->public_ports.at[i], &port) && port > 0 &&
+		    port < 65536)
 			s->enroll.mqtt_ports[n++] = (uint16_t)port;
 	}
 	if (n == 0)
@@ -325,8 +329,9 @@ static ht_err start_web(struct server *s, struct ht_fault *fault)
 	};
 	err = web_start(&options, &s->web, fault);
 	if (!err)
-		ht_log_info("server.web", "url=%s://%s:%d", https.cert[0] ? "https" : "http",
-		    s->o->http.listen, web_port(s->web));
+		ht_log_info("server.web", "url=%s://%s:%d",
+		    https.cert[0] ? "https" : "http", s->o->http.listen,
+		    web_port(s->web));
 	return err;
 }
 

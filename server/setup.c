@@ -23,7 +23,8 @@ static ht_err path_in(const char *dir, const char *name, char out[static PATH_MA
 
 /* ── certificates and broker ─────────────────────────────────────────────────────── */
 
-ht_err setup_https(const struct options *o, struct setup_https *out, struct ht_fault *fault)
+ht_err setup_https(
+    const struct options *o, struct setup_https *out, struct ht_fault *fault)
 {
 	struct setup_https files = { 0 };
 	ht_err err = HT_OK;
@@ -37,7 +38,8 @@ ht_err setup_https(const struct options *o, struct setup_https *out, struct ht_f
 		snprintf(files.key, sizeof(files.key), "%s", o->http.key);
 	} else if (!o->own_ca) {
 		return ht_fault_set(fault, HT_CONFIG,
-		    "http.tls is on: name http.cert and http.key, for there is no CA of our own");
+		    "http.tls is on: name http.cert and http.key, for there is no CA of "
+		    "our own");
 	} else {
 		err = path_in(o->ca_dir, "http.pem", files.cert, fault);
 		if (!err)
@@ -48,7 +50,8 @@ ht_err setup_https(const struct options *o, struct setup_https *out, struct ht_f
 	return err;
 }
 
-static ht_err keep_https(const struct options *o, const struct ca *ca, struct ht_fault *fault)
+static ht_err keep_https(
+    const struct options *o, const struct ca *ca, struct ht_fault *fault)
 {
 	char host[256] = "localhost";
 	const char *names[] = { "localhost", "127.0.0.1", host, o->mqtt.public_host };
@@ -62,11 +65,13 @@ static ht_err keep_https(const struct options *o, const struct ca *ca, struct ht
 	ht_err err = setup_https(o, &files, fault);
 	if (!err)
 		err = ca_keep_part(ca, CA_SERVER, "hatang-server", names,
-		    o->mqtt.public_host ? 4 : 3, files.cert, files.key, ht_wall_ms(), &made, fault);
+		    o->mqtt.public_host ? 4 : 3, files.cert, files.key, ht_wall_ms(),
+		    &made, fault);
 	return err;
 }
 
-static ht_err keep_broker(const struct options *o, const struct ca *ca, struct ht_fault *fault)
+static ht_err keep_broker(
+    const struct options *o, const struct ca *ca, struct ht_fault *fault)
 {
 	const char *names[BROKER_NAMES_MAX];
 	size_t n = 0;
@@ -107,8 +112,8 @@ ht_err setup_parts(const struct options *o, struct ca **out, struct ht_fault *fa
 	if (!err)
 		err = ca_open(o->ca_dir, ht_wall_ms(), &ca, fault);
 	if (!err)
-		err = ca_keep_part(ca, CA_CLIENT, "@server", NULL, 0, o->mqtt.cert, o->mqtt.key,
-		    ht_wall_ms(), &made, fault);
+		err = ca_keep_part(ca, CA_CLIENT, "@server", NULL, 0, o->mqtt.cert,
+		    o->mqtt.key, ht_wall_ms(), &made, fault);
 	if (!err)
 		err = keep_https(o, ca, fault);
 	if (!err)
@@ -128,8 +133,8 @@ static ht_err write_token(struct db *db, const struct options *o, struct ht_faul
 	char token[ACCOUNT_TOKEN_TEXT], csrf[ACCOUNT_TOKEN_TEXT], file[PATH_MAX_BYTES];
 
 	memcpy(who.name, "admin", sizeof("admin"));
-	ht_err err = account_token_new(db, &who, ACCOUNT_API, "this machine", INT64_MIN,
-	    ht_wall_ms(), token, csrf);
+	ht_err err = account_token_new(
+	    db, &who, ACCOUNT_API, "this machine", INT64_MIN, ht_wall_ms(), token, csrf);
 	if (!err)
 		err = path_in(o->server.state_dir, SETUP_TOKEN_FILE, file, fault);
 	if (!err)
@@ -138,8 +143,8 @@ static ht_err write_token(struct db *db, const struct options *o, struct ht_faul
 	return err;
 }
 
-static ht_err first_account(struct db *db, const struct options *o, bool *out_first,
-    struct ht_fault *fault)
+static ht_err first_account(
+    struct db *db, const struct options *o, bool *out_first, struct ht_fault *fault)
 {
 	char password[ACCOUNT_FIRST_PASSWORD];
 	ht_err err = account_start();

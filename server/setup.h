@@ -12,19 +12,21 @@
 
 /* Open the CA (made when missing), keep the certificates of our parts and the broker's
  * files up to date. `out` stays NULL when another CA's certificate is configured. */
-HT_MUST_CHECK ht_err setup_parts(const struct options *o, struct ca **out, struct ht_fault *fault);
+HT_MUST_CHECK ht_err setup_parts(
+    const struct options *o, struct ca **out, struct ht_fault *fault);
 
 /* Of a new installation, with the lock held: folder, database, setup_parts, and the
  * account "admin" with its password in <state_dir>/first-password and an API token for
  * this machine's own use in <state_dir>/admin.token (both 0600). `*out_first` tells
  * whether the account was made now. */
-HT_MUST_CHECK ht_err setup_init(const struct options *o, bool *out_first, struct ht_fault *fault);
+HT_MUST_CHECK ht_err setup_init(
+    const struct options *o, bool *out_first, struct ht_fault *fault);
 
 /* Certificate and key for HTTPS, when it is on: the configured ones or ours. */
 struct setup_https {
 	char cert[4096], key[4096];
 };
-HT_MUST_CHECK ht_err setup_https(const struct options *o, struct setup_https *out,
-    struct ht_fault *fault);
+HT_MUST_CHECK ht_err setup_https(
+    const struct options *o, struct setup_https *out, struct ht_fault *fault);
 
 #endif

@@ -91,7 +91,7 @@ struct ingest {
 	struct command *commands, **commands_last; /* to be published */
 	size_t n_commands;                         /* in both lists */
 	struct ingest_stats stats;
-	struct ingest_listener listener;	/* topic NULL: none */
+	struct ingest_listener listener; /* topic NULL: none */
 };
 
 static void random_hex(char *out, size_t bytes)
@@ -930,7 +930,8 @@ void ingest_listen(struct ingest *in, const struct ingest_listener *listener)
 	in->listener = *listener;
 }
 
-ht_err ingest_publish(struct ingest *in, const char *topic, const void *payload, size_t len)
+ht_err ingest_publish(
+    struct ingest *in, const char *topic, const void *payload, size_t len)
 {
 	return client_publish(in->client, topic, payload, len, false, NULL, NULL, NULL);
 }

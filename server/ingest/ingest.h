@@ -33,15 +33,15 @@ void ingest_stop(struct ingest *in, void (*done)(void *arg), void *arg);
 struct ingest_listener {
 	void *arg;
 	const char *topic;
-	void (*online)(void *arg);	/* subscribed */
+	void (*online)(void *arg); /* subscribed */
 	void (*offline)(void *arg);
 	void (*message)(void *arg, const void *payload, size_t len);
 };
 void ingest_listen(struct ingest *in, const struct ingest_listener *listener);
 
 /* Publish at QoS 1, not retained, from the loop. HT_AGAIN while offline. */
-HT_MUST_CHECK ht_err ingest_publish(struct ingest *in, const char *topic, const void *payload,
-    size_t len);
+HT_MUST_CHECK ht_err ingest_publish(
+    struct ingest *in, const char *topic, const void *payload, size_t len);
 
 /* Read the certificates anew; the present connection lives on. */
 HT_MUST_CHECK ht_err ingest_reload_tls(struct ingest *in, struct ht_fault *fault);

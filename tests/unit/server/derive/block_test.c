@@ -33,9 +33,11 @@ static size_t round_trip(const struct block *b)
 	/* Neither cut short nor with something behind it. */
 	struct block bad = { 0 };
 	for (size_t len = 0; len < bytes.len; len++)
-		assert_int_equal(block_decode(b->hour_ms, bytes.data, len, &bad), HT_MALFORMED);
+		assert_int_equal(
+		    block_decode(b->hour_ms, bytes.data, len, &bad), HT_MALFORMED);
 	ht_buf_put(&bytes, "x", 1);
-	assert_int_equal(block_decode(b->hour_ms, bytes.data, bytes.len, &bad), HT_MALFORMED);
+	assert_int_equal(
+	    block_decode(b->hour_ms, bytes.data, bytes.len, &bad), HT_MALFORMED);
 	size_t len = bytes.len - 1;
 	block_fini(&back);
 	ht_buf_fini(&bytes);
@@ -51,8 +53,8 @@ static void put(struct block *b, int64_t offset_ms, double v)
 
 static void doubles_are_exact(void **state)
 {
-	static const double values[] = { 0, -0.0, 1, 0.1, -1e300, DBL_MIN, DBL_TRUE_MIN, DBL_MAX, 5, 5,
-		INFINITY, 1.0 / 3 };
+	static const double values[] = { 0, -0.0, 1, 0.1, -1e300, DBL_MIN, DBL_TRUE_MIN,
+		DBL_MAX, 5, 5, INFINITY, 1.0 / 3 };
 	struct block b;
 
 	block_init(&b, BLOCK_DOUBLES, HOUR_AT + 5);
@@ -64,12 +66,15 @@ static void doubles_are_exact(void **state)
 
 static void counters_are_exact_to_the_last_bit(void **state)
 {
-	static const uint64_t values[] = { 0, UINT64_MAX, 1, UINT64_MAX - 1, UINT64_C(1) << 63, 42, 43 };
+	static const uint64_t values[] = { 0, UINT64_MAX, 1, UINT64_MAX - 1,
+		UINT64_C(1) << 63, 42, 43 };
 	struct block b;
 
 	block_init(&b, BLOCK_COUNTERS, HOUR_AT);
 	for (size_t i = 0; i < HT_COUNT(values); i++) {
-		struct block_point p = { .at_ms = HOUR_AT + (int64_t)i, .rebased = i & 1, .counter = values[i] };
+		struct block_point p = { .at_ms = HOUR_AT + (int64_t)i,
+			.rebased = i & 1,
+			.counter = values[i] };
 
 		assert_ok(block_put(&b, &p));
 	}
@@ -86,7 +91,8 @@ static void a_steady_minute_series_is_small(void **state)
 
 	block_init(&b, BLOCK_COUNTERS, HOUR_AT);
 	for (int i = 0; i < 60; i++) {
-		struct block_point p = { .at_ms = HOUR_AT + i * 60000, .counter = 1000000u + (uint64_t)i * 90 };
+		struct block_point p = { .at_ms = HOUR_AT + i * 60000,
+			.counter = 1000000u + (uint64_t)i * 90 };
 
 		assert_ok(block_put(&b, &p));
 	}
@@ -138,7 +144,7 @@ static void another_hour_and_too_many_are_refused(void **state)
 	p.at_ms = HOUR_AT + BLOCK_POINTS_MAX;
 	assert_int_equal(block_put(&b, &p), HT_FULL);
 	assert_int_equal(b.n, BLOCK_POINTS_MAX);
-	put(&b, 3, 9);	/* replacing still works */
+	put(&b, 3, 9); /* replacing still works */
 	struct ht_buf bytes;
 	ht_buf_init(&bytes, BLOCK_BYTES_MAX);
 	assert_ok(block_encode(&b, &bytes));

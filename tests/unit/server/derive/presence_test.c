@@ -6,9 +6,11 @@
 #include "server/derive/presence.h"
 
 #define SESSION "\"session\":\"0123456789abcdef\""
-#define BOOT	"\"boot\":\"11111111-2222-3333-4444-555555555555\""
-#define PRINT	"\"fingerprint\":\"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\""
-#define BASE	SESSION "," BOOT "," PRINT
+#define BOOT    "\"boot\":\"11111111-2222-3333-4444-555555555555\""
+#define PRINT              \
+	"\"fingerprint\":" \
+	"\"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\""
+#define BASE SESSION "," BOOT "," PRINT
 
 static ht_err parse(const char *text, struct presence *out)
 {
@@ -19,9 +21,11 @@ static void a_whole_one(void **state)
 {
 	struct presence p;
 
-	assert_ok(parse("{\"state\":\"online\"," BASE ",\"mono\":12345.678,\"wall\":1519887600.123,"
-			"\"synchronised\":true,\"version\":\"0.1.0\",\"epoch\":\"00000000000000aa\","
-			"\"config\":\"\",\"later\":[1,{}]}", &p));
+	assert_ok(parse(
+	    "{\"state\":\"online\"," BASE ",\"mono\":12345.678,\"wall\":1519887600.123,"
+	    "\"synchronised\":true,\"version\":\"0.1.0\",\"epoch\":\"00000000000000aa\","
+	    "\"config\":\"\",\"later\":[1,{}]}",
+	    &p));
 	assert_int_equal(p.state, PRESENCE_ONLINE);
 	assert_string_equal(p.session, "0123456789abcdef");
 	assert_int_equal(p.mono_ns / 1000000, 12345678);
@@ -43,15 +47,19 @@ static void the_least_one(void **state)
 
 static void bad_ones(void **state)
 {
-	static const char *const bad[] = { "", "{}", "[]", "null", "{\"state\":\"online\"}",
-		"{\"state\":\"asleep\"," BASE ",\"mono\":1}", "{\"state\":\"online\"," BASE "}",
-		"{\"state\":\"online\"," BASE ",\"mono\":-1}", "{\"state\":\"online\"," BASE ",\"mono\":\"1\"}",
+	static const char *const bad[] = { "", "{}", "[]", "null",
+		"{\"state\":\"online\"}", "{\"state\":\"asleep\"," BASE ",\"mono\":1}",
+		"{\"state\":\"online\"," BASE "}",
+		"{\"state\":\"online\"," BASE ",\"mono\":-1}",
+		"{\"state\":\"online\"," BASE ",\"mono\":\"1\"}",
 		"{\"state\":\"online\"," BASE ",\"mono\":1e300}",
 		"{\"state\":\"online\"," BASE ",\"mono\":1} x",
 		"{\"state\":\"online\"," BASE ",\"mono\":1,\"epoch\":\"xyz\"}",
 		"{\"state\":\"online\"," BASE ",\"mono\":1,\"config\":7}",
-		"{\"state\":\"online\",\"session\":\"0123456789ABCDEF\"," BOOT "," PRINT ",\"mono\":1}",
-		"{\"state\":\"online\"," SESSION "," BOOT ",\"fingerprint\":\"ff\",\"mono\":1}",
+		"{\"state\":\"online\",\"session\":\"0123456789ABCDEF\"," BOOT "," PRINT
+		",\"mono\":1}",
+		"{\"state\":\"online\"," SESSION "," BOOT
+		",\"fingerprint\":\"ff\",\"mono\":1}",
 		"{\"state\":\"online\"," BASE ",\"mono\":1,\"x\":[[[[[[1]]]]]]}" };
 
 	for (size_t i = 0; i < HT_COUNT(bad); i++) {

@@ -15,7 +15,8 @@
 
 enum { LATEST, CURSORS, N };
 static const char *const texts[N] = {
-	[LATEST] = "SELECT at_ms, uncertainty_ms, rebased, journal_id FROM latest WHERE name = $1",
+	[LATEST] = "SELECT at_ms, uncertainty_ms, rebased, journal_id FROM latest WHERE "
+		   "name = $1",
 	[CURSORS] = "SELECT min(journal_id), max(journal_id) FROM fold_cursor",
 };
 static const struct db_sql table = { "test", texts, N };
@@ -50,7 +51,8 @@ static ht_err see_settle(struct db *db, int64_t now_ms)
 	return HT_OK;
 }
 
-static struct fold watcher = { "watcher", 1, 1 << JOURNAL_AGENT, see, see_reset, see_settle };
+static struct fold watcher = { "watcher", 1, 1 << JOURNAL_AGENT, see, see_reset,
+	see_settle };
 static const struct fold *const ours[] = { &fold_anchor, &fold_latest, &watcher };
 
 struct fixture {
@@ -112,13 +114,20 @@ static int64_t pack(struct fixture *f, const char *name, const char *boot, int64
     int64_t received_ms, enum journal_lane lane)
 {
 	char text[200];
-	struct journal_row row = { .source = JOURNAL_AGENT, .kind = "data", .agent = "a", .lane = lane,
-		.content_type = SENML_JSON_TYPE, .received_ms = received_ms };
+	struct journal_row row = { .source = JOURNAL_AGENT,
+		.kind = "data",
+		.agent = "a",
+		.lane = lane,
+		.content_type = SENML_JSON_TYPE,
+		.received_ms = received_ms };
 
 	row.payload = text;
 	row.len = (size_t)snprintf(text, sizeof(text),
-	    "[{\"bn\":\"a/\",\"n\":\"selftest/%s/count\",\"u\":\"count\",\"v\":1,\"t\":-1}]", name);
-	row.props.has = PROPS_EPOCH | PROPS_SEQ | PROPS_BOOT | PROPS_MONO | PROPS_SENT_MONO;
+	    "[{\"bn\":\"a/\",\"n\":\"selftest/%s/"
+	    "count\",\"u\":\"count\",\"v\":1,\"t\":-1}]",
+	    name);
+	row.props.has =
+	    PROPS_EPOCH | PROPS_SEQ | PROPS_BOOT | PROPS_MONO | PROPS_SENT_MONO;
 	memcpy(row.props.epoch, EPOCH, sizeof(EPOCH));
 	memcpy(row.props.boot, boot, sizeof(BOOT_1));
 	row.props.seq = ++f->seq;
@@ -128,10 +137,15 @@ static int64_t pack(struct fixture *f, const char *name, const char *boot, int64
 	return append(f, &row);
 }
 
-static int64_t presence(struct fixture *f, const char *boot, int64_t mono_s, int64_t received_ms)
+static int64_t presence(
+    struct fixture *f, const char *boot, int64_t mono_s, int64_t received_ms)
 {
-	struct journal_row row = { .source = JOURNAL_SERVER, .kind = "presence", .agent = "a",
-		.received_ms = received_ms, .payload = "{}", .len = 2 };
+	struct journal_row row = { .source = JOURNAL_SERVER,
+		.kind = "presence",
+		.agent = "a",
+		.received_ms = received_ms,
+		.payload = "{}",
+		.len = 2 };
 
 	row.props.has = PROPS_BOOT | PROPS_MONO | PROPS_SENT_MONO;
 	memcpy(row.props.boot, boot, sizeof(BOOT_1));
@@ -163,7 +177,7 @@ static void every_row_once_in_order(void **state)
 
 	for (int i = 0; i < 5; i++)
 		pack(f, "x", BOOT_1, 100 + i, T0 + i * 1000, JOURNAL_DATA);
-	assert_ok(slice(f, 0, &s));	/* no time: one row all the same */
+	assert_ok(slice(f, 0, &s)); /* no time: one row all the same */
 	assert_int_equal(seen.n, 1);
 	assert_true(s.more);
 	assert_int_equal(s.lag_rows, 4);
@@ -175,7 +189,7 @@ static void every_row_once_in_order(void **state)
 	assert_ok(slice(f, HT_NS_PER_S, &s));
 	assert_false(s.more);
 	assert_int_equal(seen.n, 5);
-	assert_int_equal(seen.settles, 2);	/* only after slices that folded */
+	assert_int_equal(seen.settles, 2); /* only after slices that folded */
 }
 
 static void a_new_version_folds_anew_alone(void **state)
@@ -204,7 +218,7 @@ static void a_bad_row_is_skipped_by_its_fold_alone(void **state)
 	seen.bad_err = HT_CONFLICT;
 	fold_all(f);
 	assert_int_equal(seen.n, 2);
-	assert_int_equal(latest(f, "bad").rebased, true);	/* others did fold it */
+	assert_int_equal(latest(f, "bad").rebased, true); /* others did fold it */
 }
 
 static void a_full_disk_stops_and_is_retried(void **state)
@@ -219,7 +233,7 @@ static void a_full_disk_stops_and_is_retried(void **state)
 	assert_int_equal(slice(f, HT_NS_PER_S, &s), HT_FULL);
 	struct db_rows *r = db_start(f->db, &table, CURSORS, "");
 	assert_ok(db_next(r));
-	assert_true(db_is_null(r, 0));	/* rolled back, cursors too */
+	assert_true(db_is_null(r, 0)); /* rolled back, cursors too */
 	db_done(r);
 	seen.bad_err = HT_OK;
 	seen.n = 0;
@@ -260,7 +274,8 @@ static void a_boot_never_online_gets_an_interval(void **state)
 	assert_int_equal(latest(f, "three").at_ms, T0 + 10 * HOUR + 2000 - 1000);
 }
 
-/* Later, better anchors must not date earlier rows differently when they are folded again. */
+/* Later, better anchors must not date earlier rows differently when they are folded
+ * again. */
 static void a_refold_dates_as_the_first_time(void **state)
 {
 	struct fixture *f = *state;
@@ -274,7 +289,8 @@ static void a_refold_dates_as_the_first_time(void **state)
 	assert_ok(fold_latest.reset(f->db));
 	assert_ok(db_commit(f->db));
 	watcher.version = 2;
-	assert_ok(db_script(f->db, "UPDATE fold_cursor SET journal_id = 0 WHERE fold = 'latest'"));
+	assert_ok(db_script(
+	    f->db, "UPDATE fold_cursor SET journal_id = 0 WHERE fold = 'latest'"));
 	fold_all(f);
 	assert_int_equal(latest(f, "slow").at_ms, first.at_ms);
 	assert_true(latest(f, "quick").at_ms < first.at_ms + 20000);
@@ -284,12 +300,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_row_once_in_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_new_version_folds_anew_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_bad_row_is_skipped_by_its_fold_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_full_disk_stops_and_is_retried, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_boot_is_dated_by_its_anchor, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_boot_never_online_gets_an_interval, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_refold_dates_as_the_first_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_new_version_folds_anew_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_bad_row_is_skipped_by_its_fold_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_full_disk_stops_and_is_retried, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_boot_is_dated_by_its_anchor, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_boot_never_online_gets_an_interval, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_refold_dates_as_the_first_time, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,16 +6,19 @@
 #include "server/ingest/accept.h"
 
 #define GOOD "[{\"bn\":\"a/\",\"n\":\"selftest/x/count\",\"v\":1}]"
-#define ONLINE                                                                           \
-	"{\"state\":\"online\",\"session\":\"0123456789abcdef\","                        \
-	"\"boot\":\"11111111-2222-3333-4444-555555555555\",\"mono\":5,"                  \
-	"\"fingerprint\":\"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\"}"
+#define ONLINE                                                          \
+	"{\"state\":\"online\",\"session\":\"0123456789abcdef\","       \
+	"\"boot\":\"11111111-2222-3333-4444-555555555555\",\"mono\":5," \
+	"\"fingerprint\":"                                              \
+	"\"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\"}"
 
 static struct accept out;
 
 static struct client_message message(const char *topic, const char *payload)
 {
-	return (struct client_message){ .topic = topic, .payload = payload, .len = strlen(payload),
+	return (struct client_message){ .topic = topic,
+		.payload = payload,
+		.len = strlen(payload),
 		.content_type = SENML_JSON_TYPE };
 }
 
@@ -71,7 +74,7 @@ static void garbage_has_a_reason(void **state)
 	assert_string_equal(out.garbage.agent, "b");
 	m = message("hatang/v1/a/data", "[{\"bn\":\"a/\",\"n\":\"only/two\",\"v\":1}]");
 	refused(&m, "name");
-	m = message("hatang/v1/ab/data", GOOD);	/* a prefix of the id is not the id */
+	m = message("hatang/v1/ab/data", GOOD); /* a prefix of the id is not the id */
 	refused(&m, "name");
 	m = message("hatang/v2/a/data", GOOD);
 	refused(&m, "topic");

@@ -19,7 +19,8 @@ static void expect(const char *ranges)
 	struct ht_buf out;
 	char want[400];
 
-	snprintf(want, sizeof(want), "{\"epoch\":\"00112233445566ff\",\"ranges\":[%s]}", ranges);
+	snprintf(want, sizeof(want), "{\"epoch\":\"00112233445566ff\",\"ranges\":[%s]}",
+	    ranges);
 	ht_buf_init(&out, 65536);
 	assert_ok(acks_json(&a, &out));
 	assert_string_equal(ht_buf_text(&out), want);
@@ -65,7 +66,7 @@ static void it_is_bounded(void **state)
 		assert_ok(acks_add(&a, 1 + 2 * i));
 	assert_int_equal(acks_add(&a, 10000), HT_FULL);
 	assert_int_equal(a.n, ACKS_RANGES_MAX);
-	assert_ok(acks_add(&a, 2));	/* joins two */
+	assert_ok(acks_add(&a, 2)); /* joins two */
 	assert_ok(acks_add(&a, 10000));
 }
 
