@@ -12,10 +12,11 @@
 	" AND id <= $2 ORDER BY id LIMIT 500)"
 
 /* What a finding, a link, a machine or a score cites. */
-#define CITED                                                                   \
-	"(SELECT value FROM link_fact, json_each(link_fact.evidence)"           \
-	" UNION SELECT value FROM machine, json_each(machine.evidence)"         \
-	" UNION SELECT value FROM index_value, json_each(index_value.evidence)" \
+#define CITED                                                                     \
+	"(SELECT json_each.value FROM link_fact, json_each(link_fact.evidence)"   \
+	" UNION SELECT json_each.value FROM machine, json_each(machine.evidence)" \
+	" UNION SELECT json_each.value FROM index_value, "                        \
+	"json_each(index_value.evidence)"                                         \
 	" UNION SELECT journal_id FROM finding)"
 
 static const char *const sql[STORE_STATEMENTS] = {
