@@ -26,7 +26,7 @@ def poll(timeout_s=20, **options):
     p = subprocess.run([DRIVE, "snmp.interfaces", str(timeout_s), "--set", "{target: 127.0.0.1, " + yaml + "}"],
                        capture_output=True, text=True, timeout=timeout_s + 20)
     assert p.returncode == 0, p.stderr
-    return dict(line.split("\t", 1) for line in p.stdout.splitlines() if "\t" in line)
+    return dict(line.split("\t")[:2] for line in p.stdout.splitlines() if "\t" in line)
 
 
 @contextlib.contextmanager
