@@ -25,7 +25,7 @@ static const struct table_column clone_columns[] = {
 	{ "AGENT", "agent", TABLE_PLAIN },
 	{ "REASON", "reason", TABLE_PLAIN },
 	{ "FINGERPRINT", "fingerprint", TABLE_PLAIN },
-	{ "PACKS", "rows", TABLE_PLAIN },
+	{ "PACKS", "packs", TABLE_PLAIN },
 	{ "LAST", "last", TABLE_PLAIN },
 };
 

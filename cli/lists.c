@@ -82,6 +82,7 @@ static void show_posture(struct json_object *answer)
 	static const struct table_column findings[] = {
 		{ "CHECK", "check", TABLE_PLAIN },
 		{ "ANSWER", "answer", TABLE_PLAIN },
+		{ "SEEN", "seen", TABLE_PLAIN },
 		{ "AGENT", "agent", TABLE_PLAIN },
 		{ "AT", "at", TABLE_PLAIN },
 		{ "EVIDENCE", "evidence_text", TABLE_PLAIN },

@@ -241,7 +241,7 @@ void agencies_import(struct request *rq, struct reply *re)
 	} else {
 		/* Bad rows are an answer, not a problem document: the report names each.
 		 */
-		re->status = err == HT_INVALID && !edit.import.dry_run ? 422 : 200;
+		re->status = err == HT_INVALID ? 422 : 200;
 		if (edit.report.applied)
 			edit_tell(rq);
 	}
