@@ -202,3 +202,62 @@ def test_stale_will_is_overwritten(office):
     finally:
         eye.loop_stop()
         eye.disconnect()
+
+
+def test_foreign_acknowledgements_begin_a_new_epoch(office):
+    """An ack that names a number we never gave means that another machine uses our epoch;
+    one that says new_epoch means a conflict. Old packs keep their epoch, none is lost."""
+    import paho.mqtt.client as paho
+
+    eye = paho.Client(client_id="eye", protocol=paho.MQTTv5)
+    eye.connect("127.0.0.1", office.broker.plain_port)
+    eye.loop_start()
+
+    def ack(**body):
+        eye.publish("hatang/v1/a1/ack", json.dumps(body), qos=1)
+
+    def epoch():
+        return a.status()["spool"]["epoch"]
+
+    try:
+        a = office.agent("a1", SELFTEST).start()
+        until("numbers", lambda: len(counts(office, "a1")) >= 5)
+        first = epoch()
+        ack(epoch="00000000000000ff", ranges=[[1, 1000000]])  # nobody's
+        ack(epoch=first, ranges=[[5, 2]])                      # garbage
+        until("the garbage is counted", lambda: a.status()["publish"]["bad_messages"] == 1)
+        assert epoch() == first
+        ack(epoch=first, ranges=[[1, 1000000]])
+        until("a new epoch", lambda: epoch() != first)
+        second = epoch()
+        ack(epoch=second, ranges=[], new_epoch=True)
+        until("another", lambda: epoch() != second)
+        n = len(counts(office, "a1"))
+        until("it goes on", lambda: len(counts(office, "a1")) > n + 5)
+        a.stop()
+    finally:
+        eye.loop_stop()
+        eye.disconnect()
+    got = counts(office, "a1")
+    assert sorted(got) == list(range(1, len(got) + 1))
+    assert len({p[2] for p in office.server.packs("a1")}) == 3
+
+
+def test_verbs_for_people(office):
+    a = office.agent("a1", SELFTEST)
+    assert "ok" in a.verb("check-config")
+    assert a.verb("status", code=1) == ""
+    a.start()
+    until("numbers", lambda: len(counts(office, "a1")) >= 3)
+    assert "sending" in a.verb("status")
+    got = json.loads(a.verb("probe", "selftest", "--json", "--set", "count=2"))
+    assert [r["v"] for r in got] == [1, 2]
+    assert a.verb("probe", "selftest", "--nagios").startswith("selftest OK")
+    a.verb("probe", "selftset", code=78)
+    a.verb("probe", code=2)
+    assert json.loads(a.verb("queue", "verify", "--json"))["bad"] == 0
+    good = a.config.read_text()
+    a.config.write_text(good.replace("every:", "evry:"))
+    a.verb("check-config", code=78)
+    a.config.write_text(good)
+    a.stop()
