@@ -1,5 +1,8 @@
 #include "server/derive/facts_sql.h"
 
+/* A refold begins at the oldest row that is kept; results of older ones stay. */
+#define OLDEST_ID "coalesce((SELECT min(id) FROM journal WHERE source <> 'operator'), 0)"
+
 static const char *const sql[FACTS_STATEMENTS] = {
 	[FACTS_INDEX_DIRTY] = "INSERT INTO index_dirty (agency, at_ms) VALUES ($1, $2)"
 			      " ON CONFLICT (agency) DO UPDATE SET at_ms = excluded.at_ms"
@@ -179,9 +182,14 @@ static const char *const sql[FACTS_STATEMENTS] = {
 	    " probed = excluded.probed, journal_id = excluded.journal_id",
 	[FACTS_COVERAGE_PRUNE] = "DELETE FROM lan_coverage WHERE hour_ms < $1",
 	[FACTS_MACHINE_RESET] = "DELETE FROM machine",
-	[FACTS_NIC_RESET] = "DELETE FROM machine_nic",
-	[FACTS_HOST_RESET] = "DELETE FROM machine_host",
-	[FACTS_COVERAGE_RESET] = "DELETE FROM lan_coverage",
+	[FACTS_MACHINE_DIRTY_ALL] =
+	    "INSERT INTO machine_dirty (agency, at_ms)"
+	    " SELECT DISTINCT agency, 0 FROM machine_nic WHERE true"
+	    " ON CONFLICT (agency) DO NOTHING",
+	[FACTS_NIC_RESET] = "DELETE FROM machine_nic WHERE journal_id >= " OLDEST_ID,
+	[FACTS_HOST_RESET] = "DELETE FROM machine_host WHERE journal_id >= " OLDEST_ID,
+	[FACTS_COVERAGE_RESET] =
+	    "DELETE FROM lan_coverage WHERE journal_id >= " OLDEST_ID,
 
 	/* posture */
 	[FACTS_FINDING_GET] = "SELECT at_ms FROM finding WHERE agency = $1 AND agent = "
@@ -194,7 +202,7 @@ static const char *const sql[FACTS_STATEMENTS] = {
 	    "excluded.answer,"
 	    " evidence_text = excluded.evidence_text, count = excluded.count,"
 	    " at_ms = excluded.at_ms, journal_id = excluded.journal_id",
-	[FACTS_FINDING_RESET] = "DELETE FROM finding",
+	[FACTS_FINDING_RESET] = "DELETE FROM finding WHERE journal_id >= " OLDEST_ID,
 };
 
 const struct db_sql facts_sql = { "facts", sql, FACTS_STATEMENTS };

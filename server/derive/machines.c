@@ -698,7 +698,7 @@ static ht_err machines_apply(struct db *db, const struct fold_input *in)
 static ht_err machines_reset(struct db *db)
 {
 	static const enum facts_statement all[] = { FACTS_MACHINE_RESET, FACTS_NIC_RESET,
-		FACTS_HOST_RESET, FACTS_COVERAGE_RESET };
+		FACTS_HOST_RESET, FACTS_COVERAGE_RESET, FACTS_MACHINE_DIRTY_ALL };
 	ht_err err = HT_OK;
 
 	for (size_t i = 0; i < HT_COUNT(all) && !err; i++)
@@ -723,6 +723,12 @@ static ht_err machines_settle(struct db *db, int64_t now_ms)
 		db_done(r);
 		if (!err)
 			err = fuse_agency(db, agency);
+		if (err ==
+		    HT_TOOLARGE) { /* one flooded office must not stop the others */
+			ht_log_warn("machines.too_many", "agency=%s most=%d", agency,
+			    FUSE_NICS_MAX);
+			err = HT_OK;
+		}
 		if (!err)
 			err = db_exec(
 			    db, &facts_sql, FACTS_MACHINE_DIRTY_CLEAR, "s", agency);

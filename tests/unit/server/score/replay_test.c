@@ -687,6 +687,31 @@ static void test_refold_is_identical(void **state)
 	free(again);
 }
 
+/* Retention took the agents' old rows: what they told stays through a refold. */
+static void test_refold_after_retention(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *raw;
+
+	build(w);
+	measure(w);
+	w->now_ms += HOUR;
+	beat(w);
+	fold(w);
+	assert_int_equal(sqlite3_open(w->store.file, &raw), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(raw, "DELETE FROM journal WHERE source = 'agent'",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(raw);
+	assert_ok(run_forget(w->db, NULL));
+	fold(w);
+	struct got g = get(w, "computers", "xa-a", 1);
+	near(g.numerator, 12);
+	near(g.denominator, 20);
+	g = get(w, "security", "xa-a", 1);
+	near(g.value, 0.5);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -703,6 +728,7 @@ int main(void)
 		T(test_declarations),
 		T(test_move_and_remove),
 		T(test_refold_is_identical),
+		T(test_refold_after_retention),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
