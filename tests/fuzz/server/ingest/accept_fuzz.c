@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const uint8_t *type = memchr(data, 0, size), *flags = NULL;
+	const uint8_t *type = size ? memchr(data, 0, size) : NULL, *flags = NULL;
 	static struct accept out;
 
 	if (type++)
