@@ -85,7 +85,7 @@ static void show_posture(struct json_object *answer)
 		{ "SEEN", "seen", TABLE_PLAIN },
 		{ "AGENT", "agent", TABLE_PLAIN },
 		{ "AT", "at", TABLE_PLAIN },
-		{ "EVIDENCE", "evidence_text", TABLE_PLAIN },
+		{ "ROW", "evidence", TABLE_PLAIN },
 	};
 	static const struct table_column declarations[] = {
 		{ "DECLARED", "solution", TABLE_PLAIN },

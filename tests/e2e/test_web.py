@@ -34,6 +34,21 @@ def admin(server):
     return c
 
 
+@pytest.fixture(scope="module")
+def other(tmp_path_factory, share):
+    """Another such server, for edits: the score is computed anew after them."""
+    s = filled(tmp_path_factory.mktemp("other"), share)
+    yield s
+    assert s.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def editor(other):
+    c = Client(other.base)
+    assert c.login("admin", other.password).status == 200
+    return c
+
+
 def account(server, admin, name, role, agency=None):
     body = {"account": name, "password": PASSWORD, "role": role, "agency": agency}
     r = admin.call("POST", "/api/v1/accounts", body)
@@ -200,7 +215,8 @@ def test_links_machines_posture(admin):
     assert admin.get("agents/bat-xat-1").json["proposal"]["config"].startswith("site:")
 
 
-def test_tokens_and_ca(admin):
+def test_tokens_and_ca(editor):
+    admin = editor
     pem = admin.get("ca")
     assert pem.body.startswith(b"-----BEGIN CERTIFICATE-----")
     r = admin.call("POST", "/api/v1/tokens", {"agency": "bat-xat", "valid_s": 3600})
@@ -213,7 +229,8 @@ def test_tokens_and_ca(admin):
     problem(admin.call("POST", "/api/v1/tokens", {"agency": "bat-xat", "valid_s": 1}), 400, "60 to 2592000")
 
 
-def test_enrol(admin, server, tmp_path):
+def test_enrol(editor, other, tmp_path):
+    admin, server = editor, other
     token = admin.call("POST", "/api/v1/tokens", {"agency": "muong-vi", "agent": "muong-vi-1"}).json["token"]
     subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                     "-keyout", tmp_path / "key", "-out", tmp_path / "csr", "-subj", "/CN=x"],
@@ -227,13 +244,16 @@ def test_enrol(admin, server, tmp_path):
     assert admin.get("agents/muong-vi-1").json["agency"] == "muong-vi"
 
 
-def test_import_dry_run_and_bad_rows(admin):
+def test_import_dry_run_and_bad_rows(editor):
+    admin = editor
     good = "id,name,level,parent,servants,servants_as_of\nbac-ha,Huyện Bắc Hà,huyện,lao-cai,90,2018-01-01\n".encode()
     bad = good + "x y,Xã,xã,nowhere,-1,hôm qua\n".encode()
     r = admin.call("POST", "/api/v1/agencies/import?dry_run=true", raw=good)
     assert r.status == 200 and r.json["agencies"]["added"] == 1 and r.json["applied"] is False, r.body
     problem(admin.get("agencies/bac-ha"), 404)
-    r = admin.call("POST", "/api/v1/agencies/import", raw=bad)
+    for path in ("/api/v1/agencies/import?dry_run=true", "/api/v1/agencies/import"):
+        r = admin.call("POST", path, raw=bad)
+        assert r.status == 422 and r.json["applied"] is False
     assert r.status == 422 and r.json["bad_rows"] == 1 and r.json["problems"][0]["line"] == 3, r.body
     problem(admin.get("agencies/bac-ha"), 404)
     r = admin.call("POST", "/api/v1/agencies/import", raw=good)
@@ -419,3 +439,23 @@ def test_many_at_once(server, admin):
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert not errors
+
+
+def test_edits_by_people(editor, other):
+    """Each is journaled with its author, folded before the answer, and shown."""
+    put = lambda path, body: editor.call("PUT", "/api/v1/" + path, body)
+    assert put("machines/bat-xat/m00", {"class": "server"}).status == 204
+    assert put("posture/bat-xat/firewall", {"answer": "yes", "document": "01/QĐ", "signer": "B"}).status == 204
+    declared = {d["solution"]: d for d in editor.get("posture?agency=bat-xat").json["declarations"]}
+    assert declared["firewall"]["document"] == "01/QĐ" and declared["firewall"]["expired"] is False
+    row = editor.get(f"evidence/{declared['firewall']['evidence']}").json
+    assert row["source"] == "operator" and row["actor"] == "admin" and row["content"]["data"]["solution"] == "firewall"
+    config = editor.get("agents/bat-xat-1").json["proposal"]["config"]
+    assert editor.call("POST", "/api/v1/agents/bat-xat-1/approve", {"config": config}).status == 204
+    agent = editor.get("agents/bat-xat-1").json
+    assert agent["proposal"] is None and agent["approved_config"] == config
+    problem(editor.call("POST", "/api/v1/agents/bat-xat-1/approve", {"config": "mqtt: { host: evil }"}), 400)
+    assert editor.call("POST", "/api/v1/agents/bat-xat-1/revoke", {"reason": "stolen"}).status == 204
+    assert editor.get("agents/bat-xat-1").json["revoked"]
+    problem(put("machines/bat-xat/none", {"class": "server"}), 404)
+    problem(put("machines/bat-xat/m00", {"class": "toaster"}), 400, "computer, server")
