@@ -47,17 +47,18 @@ struct monitor {
 /* ---- the privileged side, from fork to end ---- */
 
 static const cap_value_t kept_rights[] = {
-    CAP_NET_RAW,         /* captures, raw ICMP */
-    CAP_NET_ADMIN,       /* nft list ruleset */
-    CAP_DAC_READ_SEARCH, /* descriptors of all processes */
-    CAP_SYS_PTRACE,      /* the same: see proc(5) */
+	CAP_NET_RAW,         /* captures, raw ICMP */
+	CAP_NET_ADMIN,       /* nft list ruleset */
+	CAP_DAC_READ_SEARCH, /* descriptors of all processes */
+	CAP_SYS_PTRACE,      /* the same: see proc(5) */
 };
 
 static _Noreturn void be_monitor(int fd, pid_t parent,
     const struct monitor_config *config, const struct monitor_names *fence)
 {
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE};
-	struct ht_fault fault = {0};
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2,
+		SIGPIPE };
+	struct ht_fault fault = { 0 };
 
 	for (size_t i = 0; i < HT_COUNT(ignored); i++)
 		(void)signal(ignored[i], SIG_IGN); /* the agent's end is ours */
@@ -88,7 +89,7 @@ static _Noreturn void be_monitor(int fd, pid_t parent,
 static ht_err fence_from(
     const char *const *interfaces, size_t n, struct monitor_names *out)
 {
-	struct monitor_names names = {0};
+	struct monitor_names names = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
 		ht_err err = monitor_names_put(&names, interfaces[i]);
@@ -142,14 +143,14 @@ static void answer(struct ask *a, const struct probe_grant *grant)
 {
 	struct ask taken = *a; /* its slot is free before anyone is called */
 
-	*a = (struct ask){0};
+	*a = (struct ask){ 0 };
 	taken.answer(taken.arg, grant);
 	ht_buf_fini(&taken.bytes);
 }
 
 static void answer_err(struct ask *a, ht_err err)
 {
-	answer(a, &(struct probe_grant){.err = err, .fd = -1});
+	answer(a, &(struct probe_grant){ .err = err, .fd = -1 });
 }
 
 static void handle_closed(uv_handle_t *h)
@@ -208,7 +209,7 @@ static bool by_descriptor(enum probe_privilege what)
 /* The end of an ask. Takes fd if the grant passes it on; returns whether it did. */
 static bool finish(struct ask *a, const struct monitor_answer *in, int fd)
 {
-	struct probe_grant g = {.err = in->err, .fd = -1, .raw = in->raw};
+	struct probe_grant g = { .err = in->err, .fd = -1, .raw = in->raw };
 
 	if (!g.err && by_descriptor(a->what)) {
 		g.fd = fd;
@@ -254,12 +255,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec iov = {bytes, sizeof(bytes)};
-	struct msghdr msg = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control.bytes,
-	    .msg_controllen = sizeof(control.bytes)};
+	} control = { 0 };
+	struct iovec iov = { bytes, sizeof(bytes) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
 	ssize_t n =
 	    status < 0 ? 0 : recvmsg(m->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
@@ -347,7 +348,7 @@ static struct ask *free_ask(struct monitor *m)
 ht_err monitor_ask(struct monitor *m, enum probe_privilege what, const char *name,
     void (*callback)(void *arg, const struct probe_grant *grant), void *arg)
 {
-	struct monitor_request q = {.verb = MONITOR_ASK, .what = what};
+	struct monitor_request q = { .verb = MONITOR_ASK, .what = what };
 	struct ask *a = free_ask(m);
 
 	if (m->dead || m->stopping)
@@ -367,11 +368,11 @@ ht_err monitor_ask(struct monitor *m, enum probe_privilege what, const char *nam
 	err = send_request(m, &q);
 	if (err)
 		return err;
-	*a = (struct ask){.id = q.id,
-	    .what = what,
-	    .answer = callback,
-	    .arg = arg,
-	    .deadline_ns = ht_mono_ns() + ANSWER_TIMEOUT_NS};
+	*a = (struct ask){ .id = q.id,
+		.what = what,
+		.answer = callback,
+		.arg = arg,
+		.deadline_ns = ht_mono_ns() + ANSWER_TIMEOUT_NS };
 	ht_buf_init(&a->bytes, MONITOR_BYTES_MAX);
 	rearm(m);
 	return HT_OK;
@@ -382,7 +383,7 @@ void monitor_forget(struct monitor *m, void *arg)
 	for (size_t i = 0; i < MONITOR_ASKS_MAX; i++) {
 		if (m->asks[i].id && m->asks[i].arg == arg) {
 			ht_buf_fini(&m->asks[i].bytes);
-			m->asks[i] = (struct ask){0};
+			m->asks[i] = (struct ask){ 0 };
 		}
 	}
 	if (m->loop && !m->stopping && !m->dead)
@@ -391,7 +392,7 @@ void monitor_forget(struct monitor *m, void *arg)
 
 ht_err monitor_fence(struct monitor *m, const char *const *interfaces, size_t n)
 {
-	struct monitor_request q = {.verb = MONITOR_FENCE};
+	struct monitor_request q = { .verb = MONITOR_FENCE };
 	ht_err err = fence_from(interfaces, n, &q.names);
 
 	if (err)

@@ -33,10 +33,10 @@ static void send_answer(struct served *s, const struct monitor_answer *a, int pa
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec iov[] = {
-	    {head, sizeof(head)}, {(void *)(uintptr_t)a->bytes, a->len}};
-	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+	} control = { 0 };
+	struct iovec iov[] = { { head, sizeof(head) },
+		{ (void *)(uintptr_t)a->bytes, a->len } };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
 
 	monitor_answer_write(a, head);
 	if (pass_fd >= 0) {
@@ -60,7 +60,8 @@ static void send_answer(struct served *s, const struct monitor_answer *a, int pa
 static void end_ask(struct served *s, uint32_t id, ht_err err, int fd, bool raw)
 {
 	const struct monitor_answer a = {
-	    .kind = MONITOR_END, .id = id, .err = err, .raw = raw};
+		.kind = MONITOR_END, .id = id, .err = err, .raw = raw
+	};
 
 	send_answer(s, &a, fd);
 	if (fd >= 0)
@@ -98,9 +99,9 @@ static void do_icmp6(struct served *s, const struct monitor_request *q)
 
 static ht_err bind_capture(int fd, const char *name)
 {
-	struct sockaddr_ll at = {.sll_family = AF_PACKET,
-	    .sll_protocol = htons(ETH_P_ALL),
-	    .sll_ifindex = (int)if_nametoindex(name)};
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = (int)if_nametoindex(name) };
 
 	if (at.sll_ifindex == 0)
 		return HT_NOTFOUND;
@@ -142,39 +143,40 @@ static void start_tool(struct served *s, uint32_t id, const struct monitor_tool 
 
 static void do_packet_filter(struct served *s, const struct monitor_request *q)
 {
-	static const char *const argv[] = {
-	    "/usr/sbin/nft", "--json", "list", "ruleset", NULL};
+	static const char *const argv[] = { "/usr/sbin/nft", "--json", "list", "ruleset",
+		NULL };
 
-	start_tool(s, q->id, &(struct monitor_tool){.argv = argv, .net_admin = true});
+	start_tool(s, q->id, &(struct monitor_tool){ .argv = argv, .net_admin = true });
 }
 
 /* Its own lists, read only: no lock, no cache written. */
 static void do_pending_updates(struct served *s, const struct monitor_request *q)
 {
-	static const char *const argv[] = {"/usr/bin/apt-get", "--simulate", "--quiet=2",
-	    "-o", "Debug::NoLocking=true", "-o", "Dir::Cache::pkgcache=", "-o",
-	    "Dir::Cache::srcpkgcache=", "-o", "APT::Get::Show-User-Simulation-Note=false",
-	    /* else a new kernel, which is a new package, would be "kept back" unseen */
-	    "--with-new-pkgs",
-	    "upgrade", NULL};
+	static const char *const argv[] = { "/usr/bin/apt-get", "--simulate", "--quiet=2",
+		"-o", "Debug::NoLocking=true", "-o", "Dir::Cache::pkgcache=", "-o",
+		"Dir::Cache::srcpkgcache=", "-o",
+		"APT::Get::Show-User-Simulation-Note=false",
+		/* else a new kernel, which is a new package, would be "kept back" unseen
+		 */
+		"--with-new-pkgs", "upgrade", NULL };
 
-	start_tool(s, q->id, &(struct monitor_tool){.argv = argv});
+	start_tool(s, q->id, &(struct monitor_tool){ .argv = argv });
 }
 
 static void do_listeners(struct served *s, const struct monitor_request *q)
 {
-	start_tool(s, q->id, &(struct monitor_tool){.run = monitor_listeners});
+	start_tool(s, q->id, &(struct monitor_tool){ .run = monitor_listeners });
 }
 
 /* The whole of what can be asked. */
 static void (*const commands[PROBE_PRIVILEGE_COUNT])(
     struct served *s, const struct monitor_request *q) = {
-    [PROBE_ICMP4_SOCKET] = do_icmp4,
-    [PROBE_ICMP6_SOCKET] = do_icmp6,
-    [PROBE_CAPTURE] = do_capture,
-    [PROBE_PACKET_FILTER] = do_packet_filter,
-    [PROBE_PENDING_UPDATES] = do_pending_updates,
-    [PROBE_LISTENERS] = do_listeners,
+	[PROBE_ICMP4_SOCKET] = do_icmp4,
+	[PROBE_ICMP6_SOCKET] = do_icmp6,
+	[PROBE_CAPTURE] = do_capture,
+	[PROBE_PACKET_FILTER] = do_packet_filter,
+	[PROBE_PENDING_UPDATES] = do_pending_updates,
+	[PROBE_LISTENERS] = do_listeners,
 };
 
 /* The first fence is final. */
@@ -227,7 +229,7 @@ static void pass_output(struct served *s, struct monitor_job *j)
 	}
 	send_answer(s,
 	    &(struct monitor_answer){
-		.kind = MONITOR_DATA, .id = j->id, .bytes = bytes, .len = (size_t)n},
+		.kind = MONITOR_DATA, .id = j->id, .bytes = bytes, .len = (size_t)n },
 	    -1);
 }
 
@@ -246,7 +248,7 @@ static int poll_timeout_ms(const struct served *s)
 
 static void turn(struct served *s)
 {
-	struct pollfd p[1 + JOBS_MAX] = {{.fd = s->fd, .events = POLLIN}};
+	struct pollfd p[1 + JOBS_MAX] = { { .fd = s->fd, .events = POLLIN } };
 
 	for (size_t i = 0; i < JOBS_MAX; i++) {
 		const struct monitor_job *j = &s->jobs[i];
@@ -274,7 +276,7 @@ static void turn(struct served *s)
 
 void monitor_serve(int fd, const struct monitor_names *fence)
 {
-	struct served s = {.fd = fd, .fence = *fence};
+	struct served s = { .fd = fd, .fence = *fence };
 
 	while (!s.closed)
 		turn(&s);
@@ -289,41 +291,41 @@ void monitor_serve(int fd, const struct monitor_names *fence)
 /* CAP_DAC_READ_SEARCH opens files by handle and CAP_SYS_PTRACE other processes; both are
  * kept to read /proc only. */
 static const int refused_calls[] = {
-    SCMP_SYS(ptrace),
-    SCMP_SYS(process_vm_readv),
-    SCMP_SYS(process_vm_writev),
-    SCMP_SYS(process_madvise),
-    SCMP_SYS(pidfd_getfd),
-    SCMP_SYS(kcmp),
-    SCMP_SYS(open_by_handle_at),
-    SCMP_SYS(name_to_handle_at),
-    SCMP_SYS(bpf),
-    SCMP_SYS(perf_event_open),
-    SCMP_SYS(userfaultfd),
-    SCMP_SYS(mount),
-    SCMP_SYS(umount2),
-    SCMP_SYS(pivot_root),
-    SCMP_SYS(chroot),
-    SCMP_SYS(setns),
-    SCMP_SYS(unshare),
-    SCMP_SYS(init_module),
-    SCMP_SYS(finit_module),
-    SCMP_SYS(delete_module),
-    SCMP_SYS(kexec_load),
-    SCMP_SYS(kexec_file_load),
-    SCMP_SYS(reboot),
-    SCMP_SYS(swapon),
-    SCMP_SYS(swapoff),
-    SCMP_SYS(add_key),
-    SCMP_SYS(request_key),
-    SCMP_SYS(keyctl),
-    SCMP_SYS(settimeofday),
-    SCMP_SYS(clock_settime),
-    SCMP_SYS(adjtimex),
-    SCMP_SYS(connect),
-    SCMP_SYS(listen),
-    SCMP_SYS(accept),
-    SCMP_SYS(accept4),
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(process_madvise),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(name_to_handle_at),
+	SCMP_SYS(bpf),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(chroot),
+	SCMP_SYS(setns),
+	SCMP_SYS(unshare),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(reboot),
+	SCMP_SYS(swapon),
+	SCMP_SYS(swapoff),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(settimeofday),
+	SCMP_SYS(clock_settime),
+	SCMP_SYS(adjtimex),
+	SCMP_SYS(connect),
+	SCMP_SYS(listen),
+	SCMP_SYS(accept),
+	SCMP_SYS(accept4),
 };
 
 ht_err monitor_seccomp(void)

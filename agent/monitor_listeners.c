@@ -30,16 +30,16 @@ struct table {
 };
 
 static const struct table tables[] = {
-    {"tcp", "/proc/net/tcp", AF_INET, TCP_LISTEN_STATE},
-    {"tcp6", "/proc/net/tcp6", AF_INET6, TCP_LISTEN_STATE},
-    {"udp", "/proc/net/udp", AF_INET, UDP_OPEN_STATE},
-    {"udp6", "/proc/net/udp6", AF_INET6, UDP_OPEN_STATE},
+	{ "tcp", "/proc/net/tcp", AF_INET, TCP_LISTEN_STATE },
+	{ "tcp6", "/proc/net/tcp6", AF_INET6, TCP_LISTEN_STATE },
+	{ "udp", "/proc/net/udp", AF_INET, UDP_OPEN_STATE },
+	{ "udp6", "/proc/net/udp6", AF_INET6, UDP_OPEN_STATE },
 };
 
 /* The tables print an address as 32-bit words in the host's order. */
 static bool address_of(const char *hex, int family, char out[static INET6_ADDRSTRLEN])
 {
-	uint32_t words[4] = {0};
+	uint32_t words[4] = { 0 };
 	size_t n = family == AF_INET ? 1 : 4;
 
 	if (strlen(hex) != n * 8)
@@ -56,7 +56,7 @@ static bool parse_line(const char *line, const struct table *t, struct owned *ou
 {
 	char local[33], remote[33];
 	unsigned remote_port, state;
-	struct owned o = {.protocol = t->protocol, .comm = "-"};
+	struct owned o = { .protocol = t->protocol, .comm = "-" };
 
 	if (sscanf(line,
 		" %*u: %32[0-9A-F]:%x %32[0-9A-F]:%x %x %*x:%*x %*x:%*x %*x %u %*u "
@@ -108,7 +108,7 @@ static void read_comm(int proc_fd, char out[static COMM_MAX + 1])
 
 static void claim(struct owned *socks, size_t n, uint64_t inode, long pid, int proc_fd)
 {
-	struct owned key = {.inode = inode};
+	struct owned key = { .inode = inode };
 	struct owned *o = bsearch(&key, socks, n, sizeof(*socks), by_inode);
 
 	if (!o || o->pid)

@@ -19,8 +19,8 @@ enum {
 	SCRATCH_MAX = 64 << 20, /* apt-get splits signed lists into nameless files */
 };
 
-static const char *const clean_env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
-    "HOME=/nonexistent", "DEBIAN_FRONTEND=noninteractive", NULL};
+static const char *const clean_env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+	"HOME=/nonexistent", "DEBIAN_FRONTEND=noninteractive", NULL };
 
 /* Ambient, so that it survives the exec of a program without file capabilities. */
 static bool keep_net_admin(bool keep)
@@ -55,7 +55,7 @@ static void reset_signals(void)
 /* In the new process; never returns. */
 static void become_tool(const struct monitor_tool *tool, int out_fd, int err_fd)
 {
-	const struct rlimit scratch = {SCRATCH_MAX, SCRATCH_MAX};
+	const struct rlimit scratch = { SCRATCH_MAX, SCRATCH_MAX };
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	reset_signals();
@@ -100,12 +100,12 @@ static int complaint_file(void)
 
 ht_err monitor_tool_start(const struct monitor_tool *tool, struct monitor_job *out)
 {
-	struct monitor_job j = {.used = true,
-	    .id = out->id,
-	    .pid = -1,
-	    .out_fd = -1,
-	    .pid_fd = -1,
-	    .err_fd = -1};
+	struct monitor_job j = { .used = true,
+		.id = out->id,
+		.pid = -1,
+		.out_fd = -1,
+		.pid_fd = -1,
+		.err_fd = -1 };
 	int out_pipe[2];
 
 	if (tool->argv && access(tool->argv[0], X_OK))

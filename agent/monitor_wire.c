@@ -44,8 +44,9 @@ ht_err monitor_names_put(struct monitor_names *names, const char *name)
 
 static uint8_t *put_head(uint8_t *at, uint8_t kind, uint8_t what, uint32_t id)
 {
-	const uint8_t head[] = {MAGIC >> 8, MAGIC & 0xff, kind, what, (uint8_t)(id >> 24),
-	    (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
+	const uint8_t head[] = { MAGIC >> 8, MAGIC & 0xff, kind, what,
+		(uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8),
+		(uint8_t)id };
 
 	memcpy(at, head, sizeof(head));
 	return at + sizeof(head);
@@ -82,7 +83,7 @@ static ht_err parse_name(struct ht_reader *r, struct monitor_names *names)
 ht_err monitor_request_parse(const void *bytes, size_t len, struct monitor_request *out)
 {
 	struct ht_reader r = ht_reader_of(bytes, len);
-	struct monitor_request q = {0};
+	struct monitor_request q = { 0 };
 	uint16_t magic = ht_reader_u16(&r);
 	uint8_t verb = ht_reader_u8(&r), what = ht_reader_u8(&r);
 
@@ -124,7 +125,7 @@ ht_err monitor_answer_parse(const void *bytes, size_t len, struct monitor_answer
 	struct ht_reader r = ht_reader_of(bytes, len);
 	uint16_t magic = ht_reader_u16(&r);
 	uint8_t kind = ht_reader_u8(&r), err = ht_reader_u8(&r);
-	struct monitor_answer a = {.id = ht_reader_u32(&r)};
+	struct monitor_answer a = { .id = ht_reader_u32(&r) };
 
 	a.raw = ht_reader_u8(&r) & FLAG_RAW;
 	a.err = -(int)err;

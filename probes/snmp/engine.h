@@ -20,7 +20,7 @@ struct engine_id {
 void engine_request_write(int32_t message_id, uint8_t out[static ENGINE_REQUEST_LEN]);
 
 /* HT_MALFORMED, HT_CONFLICT (another message's id), HT_UNSUPPORTED (no Report). */
-HT_MUST_CHECK ht_err engine_report_parse(const void *bytes, size_t len, int32_t message_id,
-    struct engine_id *out);
+HT_MUST_CHECK ht_err engine_report_parse(
+    const void *bytes, size_t len, int32_t message_id, struct engine_id *out);
 
 #endif

@@ -20,7 +20,7 @@
 
 struct session;
 
-typedef unsigned long session_subid;	/* net-snmp's oid */
+typedef unsigned long session_subid; /* net-snmp's oid */
 
 struct session_oid {
 	const session_subid *at;
@@ -28,32 +28,37 @@ struct session_oid {
 };
 
 struct session_config {
-	const struct sockaddr *to;	/* with port; copied */
+	const struct sockaddr *to; /* with port; copied */
 	bool v3;
-	const char *community;		/* v2c */
-	const char *user;		/* v3 */
-	const char *auth, *priv;	/* protocol as net-snmp calls it, "SHA-256"; NULL: none */
+	const char *community; /* v2c */
+	const char *user;      /* v3 */
+	const char *auth,
+	    *priv; /* protocol as net-snmp calls it, "SHA-256"; NULL: none */
 	const char *auth_secret, *priv_secret;
-	int64_t wait_ns;		/* for one answer */
+	int64_t wait_ns; /* for one answer */
 	int retries;
 };
 
 enum session_verb { SESSION_GET, SESSION_GETBULK };
 
 enum session_outcome {
-	SESSION_ANSWERED,	/* also when error_status is not 0 */
+	SESSION_ANSWERED, /* also when error_status is not 0 */
 	SESSION_TIMEOUT,
-	SESSION_AUTH_FAILED,	/* user, key or level were refused */
-	SESSION_FAILED,		/* could not be sent */
+	SESSION_AUTH_FAILED, /* user, key or level were refused */
+	SESSION_FAILED,      /* could not be sent */
 };
 
 /* error_status, RFC 3416: the user or community may not read this */
 enum { SESSION_AUTHORIZATION_ERROR = 16 };
 
 enum session_type {
-	SESSION_INTEGER, SESSION_UNSIGNED, SESSION_TICKS, SESSION_OCTETS, SESSION_OID,
-	SESSION_NOTHING,	/* noSuchObject, noSuchInstance, NULL */
-	SESSION_END,		/* endOfMibView */
+	SESSION_INTEGER,
+	SESSION_UNSIGNED,
+	SESSION_TICKS,
+	SESSION_OCTETS,
+	SESSION_OID,
+	SESSION_NOTHING, /* noSuchObject, noSuchInstance, NULL */
+	SESSION_END,     /* endOfMibView */
 	SESSION_OTHER,
 };
 
@@ -61,24 +66,24 @@ enum session_type {
 struct session_value {
 	struct session_oid name;
 	enum session_type type;
-	int64_t integer;		/* SESSION_INTEGER */
-	uint64_t number;		/* SESSION_UNSIGNED, SESSION_TICKS (hundredths of s) */
-	unsigned bits;			/* of `number`: 32 or 64 */
-	const uint8_t *bytes;		/* SESSION_OCTETS */
+	int64_t integer;      /* SESSION_INTEGER */
+	uint64_t number;      /* SESSION_UNSIGNED, SESSION_TICKS (hundredths of s) */
+	unsigned bits;        /* of `number`: 32 or 64 */
+	const uint8_t *bytes; /* SESSION_OCTETS */
 	size_t len;
-	struct session_oid oid;		/* SESSION_OID */
+	struct session_oid oid; /* SESSION_OID */
 };
 
 struct session_answer {
 	enum session_outcome outcome;
-	int error_status;		/* RFC 3416; 0 is noError */
+	int error_status; /* RFC 3416; 0 is noError */
 	const struct session_value *values;
 	size_t n;
 };
 
 /* errors  HT_INVALID (a protocol or secret that net-snmp refuses), HT_NOMEM, HT_IO */
-HT_MUST_CHECK ht_err session_open(uv_loop_t *loop, const struct session_config *config,
-    struct session **out);
+HT_MUST_CHECK ht_err session_open(
+    uv_loop_t *loop, const struct session_config *config, struct session **out);
 
 /* Send one request; the oids are copied. `max_repetitions` for SESSION_GETBULK.
  *   errors  HT_AGAIN (one is under way), HT_NOMEM, HT_TOOLARGE */

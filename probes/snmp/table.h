@@ -13,28 +13,39 @@
 enum table_text { TABLE_NAME, TABLE_ALIAS, TABLE_DESCR, TABLE_PHYS, TABLE_TEXTS };
 
 enum table_number {
-	TABLE_TYPE, TABLE_SPEED, TABLE_HIGH_SPEED, TABLE_ADMIN, TABLE_OPER, TABLE_IN_OCTETS,
-	TABLE_OUT_OCTETS, TABLE_HC_IN_OCTETS, TABLE_HC_OUT_OCTETS, TABLE_IN_ERRORS,
-	TABLE_OUT_ERRORS, TABLE_IN_DISCARDS, TABLE_OUT_DISCARDS, TABLE_DISCONTINUITY,
+	TABLE_TYPE,
+	TABLE_SPEED,
+	TABLE_HIGH_SPEED,
+	TABLE_ADMIN,
+	TABLE_OPER,
+	TABLE_IN_OCTETS,
+	TABLE_OUT_OCTETS,
+	TABLE_HC_IN_OCTETS,
+	TABLE_HC_OUT_OCTETS,
+	TABLE_IN_ERRORS,
+	TABLE_OUT_ERRORS,
+	TABLE_IN_DISCARDS,
+	TABLE_OUT_DISCARDS,
+	TABLE_DISCONTINUITY,
 	TABLE_NUMBERS
 };
 
 struct table_row {
-	uint64_t index;			/* ifIndex */
-	uint32_t has;			/* bits of enum table_number */
+	uint64_t index; /* ifIndex */
+	uint32_t has;   /* bits of enum table_number */
 	uint64_t numbers[TABLE_NUMBERS];
-	char *texts[TABLE_TEXTS];	/* NULL: not there */
-	int64_t at_ns;			/* when its octets arrived, else its last cell */
+	char *texts[TABLE_TEXTS]; /* NULL: not there */
+	int64_t at_ns;            /* when its octets arrived, else its last cell */
 	char instance[HT_INSTANCE_MAX + 1];
 };
 
 struct table {
-	struct table_row *rows;		/* by ascending index */
+	struct table_row *rows; /* by ascending index */
 	size_t n, cap, max;
 };
 
 void table_init(struct table *t, size_t max_rows);
-void table_fini(struct table *t);	/* accepts a zeroed one */
+void table_fini(struct table *t); /* accepts a zeroed one */
 
 /* The row of an index, made when it is new. NULL when full or out of memory. Pointers to
  * rows hold until the next new row. */
@@ -45,8 +56,8 @@ bool table_has(const struct table_row *r, enum table_number n);
 
 /* Text of a device: made UTF-8 and printable, cut at 255 bytes, end trimmed; empty text
  * is none. TABLE_PHYS is written in hexadecimal with colons. */
-HT_MUST_CHECK ht_err table_put_text(struct table_row *r, enum table_text n, const uint8_t *bytes,
-    size_t len);
+HT_MUST_CHECK ht_err table_put_text(
+    struct table_row *r, enum table_text n, const uint8_t *bytes, size_t len);
 
 /* Whether any row lacks the number (for asking for a fallback column). */
 bool table_lacks(const struct table *t, enum table_number n);

@@ -1,6 +1,6 @@
 /* icmp: one round of pings to one target. */
 #include <errno.h>
-#include <time.h>	/* linux/errqueue.h wants it first */
+#include <time.h> /* linux/errqueue.h wants it first */
 #include <linux/errqueue.h>
 #include <linux/icmp.h>
 #include <math.h>

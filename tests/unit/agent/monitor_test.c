@@ -59,9 +59,10 @@ static void on_died(void *arg)
 static struct got *begin(const char *user, const char *interface)
 {
 	struct got *got = calloc(1, sizeof(*got));
-	struct ht_fault fault = {0};
+	struct ht_fault fault = { 0 };
 	struct monitor_config c = {
-	    .user = user, .interfaces = &interface, .n_interfaces = interface != NULL};
+		.user = user, .interfaces = &interface, .n_interfaces = interface != NULL
+	};
 
 	assert_non_null(got);
 	assert_ok(monitor_start(&c, &got->m, &fault));
@@ -157,8 +158,8 @@ static void test_forgotten_asks_stay_silent(void **state)
 static void test_listeners_name_their_owner(void **state)
 {
 	struct got *got = begin(NULL, NULL);
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	char want[128], comm[17] = "";
@@ -213,7 +214,7 @@ static void test_death_is_noticed(void **state)
 static bool gone(pid_t pid)
 {
 	int64_t until = ht_mono_ns() + 5 * HT_NS_PER_S;
-	const struct timespec nap = {.tv_nsec = 5000000};
+	const struct timespec nap = { .tv_nsec = 5000000 };
 
 	while (ht_mono_ns() < until) {
 		if (waitpid(pid, NULL, WNOHANG) == pid)
@@ -233,7 +234,7 @@ static void test_dies_with_the_agent(void **state)
 	pid_t agent = fork();
 	if (agent == 0) {
 		struct monitor *m = NULL;
-		struct monitor_config c = {0};
+		struct monitor_config c = { 0 };
 
 		if (monitor_start(&c, &m, NULL))
 			_exit(1);
@@ -254,7 +255,7 @@ static void test_dies_with_the_agent(void **state)
 /* A server of its own on a socket pair, for bytes that monitor.c would never send. */
 static pid_t serve(int *out_fd)
 {
-	const struct monitor_names fence = {0};
+	const struct monitor_names fence = { 0 };
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
@@ -273,7 +274,7 @@ static pid_t serve(int *out_fd)
 static void expect_end(int fd, uint32_t id, ht_err err)
 {
 	uint8_t bytes[MONITOR_MESSAGE_MAX];
-	struct monitor_answer a = {0};
+	struct monitor_answer a = { 0 };
 	ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
 
 	assert_true(n > 0);
@@ -287,7 +288,8 @@ static void test_survives_garbage(void **state)
 {
 	uint8_t bytes[4096];
 	struct monitor_request q = {
-	    .verb = MONITOR_ASK, .what = PROBE_ICMP4_SOCKET, .id = 42};
+		.verb = MONITOR_ASK, .what = PROBE_ICMP4_SOCKET, .id = 42
+	};
 	unsigned seed = 1;
 	int fd, status;
 	pid_t pid = serve(&fd);
@@ -425,7 +427,7 @@ static void test_unknown_user_is_a_clear_error(void **state)
 		skip();
 	pid_t pid = fork();
 	if (pid == 0) {
-		struct ht_fault fault = {0};
+		struct ht_fault fault = { 0 };
 		ht_err err = rights_drop("no-such-user", NULL, 0, &fault);
 
 		_exit(err == HT_CONFIG && strstr(fault.text, "no-such-user") ? 0 : 1);
@@ -437,9 +439,9 @@ static void test_unknown_user_is_a_clear_error(void **state)
 static void test_bad_interface_names_do_not_start(void **state)
 {
 	const char *name = "not an interface";
-	struct monitor_config c = {.interfaces = &name, .n_interfaces = 1};
+	struct monitor_config c = { .interfaces = &name, .n_interfaces = 1 };
 	struct monitor *m = NULL;
-	struct ht_fault fault = {0};
+	struct ht_fault fault = { 0 };
 
 	assert_int_equal(monitor_start(&c, &m, &fault), HT_CONFIG);
 	assert_non_null(strstr(fault.text, "site.interfaces"));
@@ -462,20 +464,20 @@ static bool has_other_users(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_only_listed_interfaces_open),
-	    cmocka_unit_test(test_first_fence_is_final),
-	    cmocka_unit_test(test_bad_asks_are_refused_at_once),
-	    cmocka_unit_test(test_forgotten_asks_stay_silent),
-	    cmocka_unit_test(test_listeners_name_their_owner),
-	    cmocka_unit_test(test_packet_filter_is_json),
-	    cmocka_unit_test(test_death_is_noticed),
-	    cmocka_unit_test(test_dies_with_the_agent),
-	    cmocka_unit_test(test_survives_garbage),
-	    cmocka_unit_test(test_a_hanging_tool_blocks_no_one),
-	    cmocka_unit_test(test_monitor_is_not_root),
-	    cmocka_unit_test(test_the_agent_drops_for_good),
-	    cmocka_unit_test(test_unknown_user_is_a_clear_error),
-	    cmocka_unit_test(test_bad_interface_names_do_not_start),
+		cmocka_unit_test(test_only_listed_interfaces_open),
+		cmocka_unit_test(test_first_fence_is_final),
+		cmocka_unit_test(test_bad_asks_are_refused_at_once),
+		cmocka_unit_test(test_forgotten_asks_stay_silent),
+		cmocka_unit_test(test_listeners_name_their_owner),
+		cmocka_unit_test(test_packet_filter_is_json),
+		cmocka_unit_test(test_death_is_noticed),
+		cmocka_unit_test(test_dies_with_the_agent),
+		cmocka_unit_test(test_survives_garbage),
+		cmocka_unit_test(test_a_hanging_tool_blocks_no_one),
+		cmocka_unit_test(test_monitor_is_not_root),
+		cmocka_unit_test(test_the_agent_drops_for_good),
+		cmocka_unit_test(test_unknown_user_is_a_clear_error),
+		cmocka_unit_test(test_bad_interface_names_do_not_start),
 	};
 
 	was_root = geteuid() == 0 && has_other_users();

@@ -7,8 +7,9 @@
 static void test_request_round_trip(void **state)
 {
 	struct monitor_request q = {
-	    .verb = MONITOR_ASK, .id = 0xdeadbeef, .what = PROBE_CAPTURE};
-	struct monitor_request back = {0};
+		.verb = MONITOR_ASK, .id = 0xdeadbeef, .what = PROBE_CAPTURE
+	};
+	struct monitor_request back = { 0 };
 	uint8_t bytes[MONITOR_REQUEST_MAX];
 
 	assert_ok(monitor_names_put(&q.names, "eth0.100"));
@@ -26,8 +27,9 @@ static void test_request_round_trip(void **state)
 static void test_unknown_commands_are_unsupported(void **state)
 {
 	struct monitor_request q = {
-	    .verb = MONITOR_ASK, .id = 7, .what = PROBE_LISTENERS};
-	struct monitor_request back = {0};
+		.verb = MONITOR_ASK, .id = 7, .what = PROBE_LISTENERS
+	};
+	struct monitor_request back = { 0 };
 	uint8_t bytes[MONITOR_REQUEST_MAX];
 	size_t len = monitor_request_write(&q, bytes);
 
@@ -41,7 +43,7 @@ static void test_unknown_commands_are_unsupported(void **state)
 
 static void test_names(void **state)
 {
-	struct monitor_names n = {0};
+	struct monitor_names n = { 0 };
 	char name[IFNAMSIZ];
 
 	assert_int_equal(monitor_names_put(&n, ""), HT_INVALID);
@@ -60,7 +62,7 @@ static void test_names(void **state)
 
 static void test_capture_needs_one_name_and_others_none(void **state)
 {
-	struct monitor_request q = {.verb = MONITOR_ASK, .what = PROBE_CAPTURE}, back;
+	struct monitor_request q = { .verb = MONITOR_ASK, .what = PROBE_CAPTURE }, back;
 	uint8_t bytes[MONITOR_REQUEST_MAX];
 
 	assert_int_equal(
@@ -77,8 +79,9 @@ static void test_answer_round_trip(void **state)
 {
 	uint8_t bytes[MONITOR_ANSWER_HEAD + 3];
 	struct monitor_answer a = {
-	    .kind = MONITOR_END, .id = 3, .err = HT_TIMEOUT, .raw = true};
-	struct monitor_answer back = {0};
+		.kind = MONITOR_END, .id = 3, .err = HT_TIMEOUT, .raw = true
+	};
+	struct monitor_answer back = { 0 };
 
 	monitor_answer_write(&a, bytes);
 	assert_ok(monitor_answer_parse(bytes, MONITOR_ANSWER_HEAD, &back));
@@ -86,7 +89,7 @@ static void test_answer_round_trip(void **state)
 	assert_true(back.raw);
 	/* an end carries no bytes; data does */
 	assert_int_equal(monitor_answer_parse(bytes, sizeof(bytes), &back), HT_MALFORMED);
-	a = (struct monitor_answer){.kind = MONITOR_DATA, .id = 3};
+	a = (struct monitor_answer){ .kind = MONITOR_DATA, .id = 3 };
 	monitor_answer_write(&a, bytes);
 	memcpy(bytes + MONITOR_ANSWER_HEAD, "abc", 3);
 	assert_ok(monitor_answer_parse(bytes, sizeof(bytes), &back));
@@ -97,11 +100,11 @@ static void test_answer_round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_request_round_trip),
-	    cmocka_unit_test(test_unknown_commands_are_unsupported),
-	    cmocka_unit_test(test_names),
-	    cmocka_unit_test(test_capture_needs_one_name_and_others_none),
-	    cmocka_unit_test(test_answer_round_trip),
+		cmocka_unit_test(test_request_round_trip),
+		cmocka_unit_test(test_unknown_commands_are_unsupported),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_capture_needs_one_name_and_others_none),
+		cmocka_unit_test(test_answer_round_trip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,9 +79,11 @@ static void test_datagram_socket(void **state)
 	int fd = open("/proc/sys/net/ipv4/ping_group_range", O_WRONLY | O_CLOEXEC);
 
 	assert_int_equal(write(fd, "0 0", 3), 3);
-	assert_true(runner_run(r, &probe_icmp, ID, "{target: 127.0.0.1, spacing: 10ms}", DEADLINE));
+	assert_true(runner_run(
+	    r, &probe_icmp, ID, "{target: 127.0.0.1, spacing: 10ms}", DEADLINE));
 	assert_answered(r, "127.0.0.1", 5);
-	assert_true(runner_run(r, &probe_icmp, ID, "{target: '::1', spacing: 10ms}", DEADLINE));
+	assert_true(
+	    runner_run(r, &probe_icmp, ID, "{target: '::1', spacing: 10ms}", DEADLINE));
 	assert_answered(r, "::1", 5);
 	assert_int_equal(pwrite(fd, "1 0", 3, 0), 3);
 	close(fd);

@@ -357,7 +357,8 @@ void runner_cancel(struct runner *r)
 	r->cancelled = true;
 	while (!r->fake->closed)
 		uv_run(&r->loop, UV_RUN_ONCE);
-	/* A probe that closes at once leaves an uv_stop() behind: this turn uses it up. */
+	/* A probe that closes at once leaves an uv_stop() behind: this turn uses it up.
+	 */
 	uv_run(&r->loop, UV_RUN_NOWAIT);
 	unload(r);
 }
