@@ -96,7 +96,8 @@ static ht_err keep_broker(
 	ht_log_info("setup.broker", "dir=%s", o->broker.config_dir);
 	struct ht_fault ignored;
 	err = broker_reload(o->broker.pid_file, &ignored);
-	return err && err != HT_NOTFOUND && err != HT_DENIED ? err : HT_OK;
+	/* One that is starting now is asked again by broker_sync. */
+	return err && err != HT_NOTFOUND && err != HT_DENIED && err != HT_AGAIN ? err : HT_OK;
 }
 
 ht_err setup_parts(const struct options *o, struct ca **out, struct ht_fault *fault)

@@ -204,7 +204,8 @@ static bool is_mosquitto(long pid)
 	return is;
 }
 
-/* mosquitto writes its pid file before it catches signals: a SIGHUP in between ends it. */
+/* mosquitto writes its pid file before it catches signals: a SIGHUP in between ends it.
+ */
 static bool catches_hup(long pid)
 {
 	char file[64], *status;
@@ -234,7 +235,8 @@ ht_err broker_reload(const char *pid_file, struct ht_fault *fault)
 		return ht_fault_set(
 		    fault, HT_NOTFOUND, "%s names no running mosquitto", pid_file);
 	if (!catches_hup(pid))
-		return ht_fault_set(fault, HT_AGAIN, "mosquitto (pid %ld) is still starting", pid);
+		return ht_fault_set(
+		    fault, HT_AGAIN, "mosquitto (pid %ld) is still starting", pid);
 	if (kill((pid_t)pid, SIGHUP) == 0)
 		return HT_OK;
 	return ht_fault_set(fault, HT_DENIED, "cannot signal mosquitto (pid %ld): %s",

@@ -18,7 +18,7 @@
 enum {
 	LOOK_MS = 600000, /* without a poke, look this often */
 	RETRY_MS = 5000,
-	AGAIN_MS = 500,		/* the broker is starting */
+	AGAIN_MS = 500,         /* the broker is starting */
 	LIST_AGE_MS = 86400000, /* the revocation list is written anew each day */
 	BATCH = 25,             /* agents a message: 16 KiB of JSON */
 	MESSAGE_MAX = 131072,

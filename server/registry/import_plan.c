@@ -464,10 +464,28 @@ static void check_together(struct import *im)
 	    passes == PASSES_MAX || im->report->n_problems >= IMPORT_PROBLEMS_MAX;
 }
 
+/* A large import before this one may still be folded: what the registry says now would
+ * not be what was said. */
+static ht_err check_folded(struct import *im, struct db *db)
+{
+	struct db_rows *rows = db_start(db, &registry_sql, SQL_UNFOLDED, "");
+	ht_err err = db_next(rows);
+
+	db_done(rows);
+	if (err)
+		return err == HT_NOTFOUND ? HT_OK : err;
+	im->fatal = true;
+	import_problem(im, 0, -1,
+	    "the registry is still taking in earlier edits: try again in a minute");
+	return HT_OK;
+}
+
 ht_err import_check(struct import *im, struct db *db)
 {
-	ht_err err = load_all(im, db);
+	ht_err err = check_folded(im, db);
 
+	if (!err)
+		err = load_all(im, db);
 	if (err)
 		return err;
 	if (!index_file(im))

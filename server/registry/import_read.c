@@ -37,8 +37,7 @@ static const char *const columns[COL_COUNT] = {
 	[COL_KIND] = "kind link_kind mang loai_mang",
 	[COL_LINE_TYPE] = "line_type loai_duong_truyen loai_cap cong_nghe",
 	[COL_PROVIDER] = "provider nha_cung_cap nha_mang",
-	[COL_DOWN] = "contracted_down bang_thong_xuong bang_thong_tai_xuong "
-		     "toc_do_tai_xuong bang_thong",
+	[COL_DOWN] = "contracted_down bang_thong_xuong bang_thong_tai_xuong bang_thong",
 	[COL_UP] = "contracted_up bang_thong_len bang_thong_tai_len toc_do_tai_len",
 	[COL_ROUTER] = "router_address dia_chi_router dia_chi_bo_dinh_tuyen dia_chi_ip",
 	[COL_PARENTS] = "parents phu_thuoc duong_truyen_cap_tren",

@@ -118,6 +118,10 @@ static const char *const text[SQL_COUNT] = {
 			    "newer.serial) > (c.issued_ms, c.serial))"
 			    " ORDER BY agent",
 
+	[SQL_UNFOLDED] =
+	    "SELECT 1 FROM journal WHERE source = 'operator' AND id > coalesce("
+	    "(SELECT journal_id FROM fold_cursor WHERE fold = 'registry'), 0) LIMIT 1",
+
 	[SQL_CLONE_LIST] =
 	    "SELECT a.agent, a.fingerprint, count(*), min(a.received_ms), "
 	    "max(a.received_ms),"

@@ -601,8 +601,8 @@ static void an_agent_may_do_what_it_must(void **state)
 
 	two_agents();
 	assert_ok(client_subscribe(t.server.client, "hatang/#", 1));
-	assert_ok(client_publish(t.server.client, "hatang/v1/@server/presence", "kept", 4, true, NULL,
-	    NULL, NULL));
+	assert_ok(client_publish(t.server.client, "hatang/v1/@server/presence", "kept", 4,
+	    true, NULL, NULL, NULL));
 	wait_for(saw(&t.server, "hatang/v1/@server/presence kept"));
 	for (size_t i = 0; i < HT_COUNT(wanted); i++)
 		assert_ok(client_subscribe(t.a.client, wanted[i], 1));

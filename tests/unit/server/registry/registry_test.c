@@ -171,6 +171,27 @@ static void a_district_is_imported_and_again_changes_nothing(void **state)
 	import_report_fini(&report);
 }
 
+static void an_import_waits_for_the_one_before(void **state)
+{
+	static const char text[] = "id,name,level\na,A,province\n";
+	struct db *db = *state;
+	struct import_report report;
+	struct import_options options = { 0 };
+
+	assert_ok(db_begin(db));
+	assert_ok(import_csv(db, &by, &options, text, sizeof(text) - 1, &report));
+	import_report_fini(&report);
+	assert_int_equal(
+	    import_csv(db, &by, &options, text, sizeof(text) - 1, &report), HT_INVALID);
+	assert_non_null(strstr(report.problems[0].text, "try again"));
+	import_report_fini(&report);
+	assert_ok(db_commit(db));
+	assert_ok(run_to_end(db));
+	assert_ok(import_bytes(db, text, sizeof(text) - 1, options, &report));
+	assert_int_equal(report.agencies.unchanged, 1);
+	import_report_fini(&report);
+}
+
 static void a_vietnamese_spreadsheet_says_the_same(void **state)
 {
 	struct db *db = *state;
@@ -568,6 +589,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(a_district_is_imported_and_again_changes_nothing),
+		test(an_import_waits_for_the_one_before),
 		test(a_vietnamese_spreadsheet_says_the_same),
 		test(every_bad_row_is_told_at_once_and_nothing_is_done),
 		test(bad_rows_can_be_skipped),
