@@ -366,14 +366,12 @@ static ht_err sums_read(struct spool *s)
 
 static ht_err limit_pages(struct spool *s)
 {
-	char text[64];
 	int64_t pages = s->max_pages;
 
 	/* The bound in bytes is ours; this one holds even if our sums were wrong. */
 	if (!pages)
 		pages = s->max_bytes / PAGE_BYTES * 2 + 4096;
-	snprintf(text, sizeof(text), "PRAGMA max_page_count = %" PRId64, pages);
-	return sql_pragma(&s->sql, text);
+	return sql_limit_pages(&s->sql, pages);
 }
 
 static ht_err attach(struct spool *s, struct ht_fault *fault)
@@ -629,7 +627,7 @@ static ht_err vacuum(struct spool *s)
 	/* Rarely: when the spool has run empty after an outage. */
 	if (s->packs > 0)
 		return HT_OK;
-	return sql_pragma(&s->sql, "PRAGMA incremental_vacuum(64)");
+	return sql_shrink(&s->sql);
 }
 
 ht_err spool_ack(struct spool *s, const char *epoch, int64_t first, int64_t last)
@@ -640,7 +638,7 @@ ht_err spool_ack(struct spool *s, const char *epoch, int64_t first, int64_t last
 		return HT_CLOSED;
 	if (strcmp(epoch, s->epoch) == 0 && last >= s->next_seq)
 		return HT_RANGE;
-	ht_err err = sql_pragma(&s->sql, "PRAGMA synchronous = NORMAL");
+	ht_err err = sql_sync(&s->sql, false);
 	if (!err)
 		err = run(s, SQL_BEGIN);
 	if (!err)
@@ -654,7 +652,7 @@ ht_err spool_ack(struct spool *s, const char *epoch, int64_t first, int64_t last
 	} else {
 		err = vacuum(s);
 	}
-	ht_err again = sql_pragma(&s->sql, "PRAGMA synchronous = FULL");
+	ht_err again = sql_sync(&s->sql, true);
 	return err ? err : again;
 }
 

@@ -1,5 +1,7 @@
 #include "agent/sql.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Numbered, never edited once shipped; user_version tells which have run. */
@@ -108,9 +110,29 @@ ht_err sql_err(int code)
 	}
 }
 
-ht_err sql_pragma(struct sql *s, const char *text)
+static ht_err exec(struct sql *s, const char *text)
 {
 	return sql_err(sqlite3_exec(s->db, text, NULL, NULL, NULL));
+}
+
+ht_err sql_limit_pages(struct sql *s, int64_t pages)
+{
+	char text[64];
+
+	/* A pragma takes no parameters. */
+	snprintf(text, sizeof(text), "PRAGMA max_page_count = %" PRId64, pages);
+	return exec(s, text);
+}
+
+ht_err sql_sync(struct sql *s, bool full)
+{
+	return exec(
+	    s, full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+}
+
+ht_err sql_shrink(struct sql *s)
+{
+	return exec(s, "PRAGMA incremental_vacuum(64)");
 }
 
 static ht_err pragma_int(struct sql *s, const char *text, int64_t *out)
@@ -157,13 +179,13 @@ static ht_err migrate(struct sql *s)
 	if (have > (int64_t)HT_COUNT(migrations))
 		return HT_UNSUPPORTED;
 	for (size_t i = (size_t)have; i < HT_COUNT(migrations); i++) {
-		err = sql_pragma(s, "BEGIN IMMEDIATE");
+		err = exec(s, "BEGIN IMMEDIATE");
 		if (!err)
-			err = sql_pragma(s, migrations[i]);
+			err = exec(s, migrations[i]);
 		if (!err)
-			err = sql_pragma(s, version[i + 1]);
+			err = exec(s, version[i + 1]);
 		if (!err)
-			err = sql_pragma(s, "COMMIT");
+			err = exec(s, "COMMIT");
 		if (err) {
 			sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 			return err;
@@ -206,7 +228,7 @@ ht_err sql_open(struct sql *s, const char *path, bool read_only, struct ht_fault
 	if (!err)
 		sqlite3_busy_timeout(s->db, 2000);
 	for (size_t i = 0; !err && !read_only && i < HT_COUNT(pragmas); i++)
-		err = sql_pragma(s, pragmas[i]);
+		err = exec(s, pragmas[i]);
 	if (!err && !read_only)
 		err = sql_check(s);
 	if (!err && !read_only)

@@ -51,8 +51,14 @@ void sql_close(struct sql *s); /* accepts a zeroed or half-open one */
 /* Read every page and index: HT_CORRUPT when something is wrong. */
 HT_MUST_CHECK ht_err sql_check(struct sql *s);
 
-/* Set a pragma that has no statement of its own, from constants only. */
-HT_MUST_CHECK ht_err sql_pragma(struct sql *s, const char *text);
+/* The most pages the file may ever have. */
+HT_MUST_CHECK ht_err sql_limit_pages(struct sql *s, int64_t pages);
+
+/* Whether a commit waits for the disk; it does after sql_open. */
+HT_MUST_CHECK ht_err sql_sync(struct sql *s, bool full);
+
+/* Give some free pages back to the file system. */
+HT_MUST_CHECK ht_err sql_shrink(struct sql *s);
 
 /* The statement, reset and unbound. */
 sqlite3_stmt *sql_get(struct sql *s, enum sql_stmt which);
