@@ -77,6 +77,7 @@ struct ingest {
 	uv_async_t async;
 	struct agent *buckets[BUCKETS];
 	struct agent *ack_list;
+	uint64_t told_ms;        /* loop time of the last acknowledgements */
 	struct command *waiting; /* published, no reply yet; loop's alone */
 	char session[PROPS_HEX_LEN + 1];
 	bool stopping, closed;
@@ -234,6 +235,7 @@ static void flush_acks(struct ingest *in)
 {
 	struct agent *a = in->ack_list;
 
+	in->told_ms = uv_now(in->loop);
 	in->ack_list = NULL;
 	while (a) {
 		struct agent *next = a->next_ack;
@@ -249,6 +251,14 @@ static void flush_acks(struct ingest *in)
 static void on_ack_timer(uv_timer_t *timer)
 {
 	flush_acks(timer->data);
+}
+
+/* At once when the last were told long ago, after what this turn of the loop brings. */
+static uint64_t ack_wait_ms(const struct ingest *in)
+{
+	uint64_t since = uv_now(in->loop) - in->told_ms;
+
+	return since >= ACK_WAIT_MS ? 0 : ACK_WAIT_MS - since;
 }
 
 static struct acks *acks_of(struct ingest *in, struct agent *a, const char *epoch)
@@ -267,7 +277,7 @@ static struct acks *acks_of(struct ingest *in, struct agent *a, const char *epoc
 		in->ack_list = a;
 	}
 	if (!uv_is_active((uv_handle_t *)&in->ack_timer))
-		uv_timer_start(&in->ack_timer, on_ack_timer, ACK_WAIT_MS, 0);
+		uv_timer_start(&in->ack_timer, on_ack_timer, ack_wait_ms(in), 0);
 	return a->acks;
 }
 

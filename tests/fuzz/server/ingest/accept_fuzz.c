@@ -8,13 +8,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const uint8_t *type = size ? memchr(data, 0, size) : NULL, *flags = NULL;
+	const uint8_t *nul, *type, *flags;
 	static struct accept out;
 
-	if (type++)
-		flags = memchr(type, 0, size - (size_t)(type - data));
-	if (!flags++ || flags == data + size)
+	if (!size || !(nul = memchr(data, 0, size)))
 		return 0;
+	type = nul + 1;
+	nul = memchr(type, 0, size - (size_t)(type - data));
+	if (!nul || nul + 1 == data + size)
+		return 0;
+	flags = nul + 1;
 	struct client_message m = {
 		.topic = (const char *)data,
 		.content_type = (const char *)type,
