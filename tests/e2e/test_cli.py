@@ -58,7 +58,7 @@ def test_tables(cli):
     assert "spool-full" in cli("gaps").stdout
     assert "bat-xat-1" in cli("agents").stdout
     show = cli("index", "show", "lao-cai").stdout
-    assert "unknown" in show and "enrol agents or declare solutions" in show
+    assert "unknown" in show and "see the agencies below for what each one lacks" in show
     assert re.search(r"computers +0\.74", show)
 
 

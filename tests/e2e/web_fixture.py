@@ -161,7 +161,7 @@ def fill(path):
     value(db, "wan", "lao-cai", 0, "partial", 0.667, "/", (4, "count"), (6, "count"), 0.8, e,
           "one link is not measured", "give it a vantage")
     value(db, "security", "lao-cai", 0, "unknown", None, "/", (None, "count"), (6, "count"), 0.05, [],
-          "fewer than a tenth of the checks could be made", "enrol agents or declare solutions")
+          "0 of 6 agencies are known; 6 not measured", "see the agencies below for what each one lacks")
     cursor = db.execute("SELECT max(id) FROM journal").fetchone()[0]
     db.execute("UPDATE fold_cursor SET journal_id = ?", (cursor,))
     db.commit()

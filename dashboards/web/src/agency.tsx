@@ -5,6 +5,7 @@ import { call, Problem, type Agency, type Agent, type Link, type Machine, type M
 import { ago, date, millis, number, percent, rates, time } from "./format";
 import { useGet } from "./hooks";
 import { t, word, type Key } from "./i18n";
+import { sentence } from "./reasons";
 import { Await, State, Values } from "./parts";
 import { Explain, RowDialog } from "./explain";
 import { AgentTable } from "./agents";
@@ -24,7 +25,7 @@ function LinkCard(p: { of: Link; onRow: OnRow }): JSX.Element {
     <article class="card linkcard" data-link={l.id}>
       <header><h3>{l.id}</h3><State of={l.state} /></header>
       <p class="quiet">{word(l.kind)} · {word(l.role)}{l.provider && ` · ${l.provider}`}{l.line_type && ` · ${l.line_type}`}</p>
-      <p class={l.state === "UNKNOWN" ? "why" : "quiet"}>{l.reason}{l.since && ` (${t("since")} ${time(l.since)})`}</p>
+      <p class={l.state === "UNKNOWN" ? "why" : "quiet"}>{sentence(l.reason)}{l.since && ` (${t("since")} ${time(l.since)})`}</p>
       <dl class="facts">
         <div><dt>{t("rtt")}</dt><dd>{millis(l.rtt_s)}</dd></div>
         <div><dt>{t("loss")}</dt><dd>{percent(l.loss)}</dd></div>

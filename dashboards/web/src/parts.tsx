@@ -5,6 +5,7 @@ import type { Loaded } from "./hooks";
 import type { Value } from "./api";
 import { headline, interval, part, percent } from "./format";
 import { t, word, type Key } from "./i18n";
+import { sentence } from "./reasons";
 
 export const INDICATORS = ["computers", "bandwidth", "wan", "security"] as const;
 
@@ -51,8 +52,8 @@ export function ValueCard(p: { indicator: string; value?: Value; onExplain?: (v:
         <Meter label={t("coverage")} value={v.coverage} />
         <Meter label={t("confidence")} value={v.confidence} />
       </>}
-      {v && v.status !== "known" && v.reason && <p class="why"><b>{t("reason")}:</b> {v.reason}</p>}
-      {v && v.status !== "known" && v.cure && <p class="why"><b>{t("cure")}:</b> {v.cure}</p>}
+      {v && v.status !== "known" && v.reason && <p class="why"><b>{t("reason")}:</b> {sentence(v.reason)}</p>}
+      {v && v.status !== "known" && v.cure && <p class="why"><b>{t("cure")}:</b> {sentence(v.cure)}</p>}
       {v && <footer>
         <span class="tag">{word(v.source)}</span> {v.status === "partial" && <span class="tag warn">{t("partial")}</span>}
         {p.onExplain && <button class="link" onClick={() => p.onExplain!(v)}>{t("explain")} →</button>}
@@ -69,7 +70,7 @@ export const Values = (p: { values: Value[]; onExplain?: (v: Value) => void }): 
 
 export const CellValue = (p: { value?: Value }): JSX.Element => {
   if (!p.value || p.value.value === null)
-    return <span class="quiet" title={p.value ? `${p.value.reason}\n${p.value.cure}` : ""}>{t("unknown")}</span>;
+    return <span class="quiet" title={p.value ? `${sentence(p.value.reason)}\n${sentence(p.value.cure)}` : ""}>{t("unknown")}</span>;
   const [big, unit] = headline(p.value);
   return <span class={p.value.status} title={`${t("coverage")} ${percent(p.value.coverage)}`}>{big}<small> {unit}</small></span>;
 };
