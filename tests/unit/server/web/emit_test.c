@@ -104,9 +104,9 @@ static void test_numbers(void **state)
 	emit_uint(&e, NULL, UINT64_MAX);
 	emit_int(&e, NULL, INT64_MIN);
 	emit_end_list(&e);
-	assert_string_equal(
-	    ht_buf_text(&out), "[0.1,0.33333333333333331,null,null,1e+300,"
-			       "18446744073709551615,-9223372036854775808]");
+	assert_string_equal(ht_buf_text(&out),
+	    "[0.1,0.33333333333333331,null,null,1e+300,"
+	    "18446744073709551615,-9223372036854775808]");
 }
 
 static void test_time(void **state)
