@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import time
 
@@ -268,3 +269,27 @@ def test_backup_and_restore(server, office, tmp_path):
     refused = server.command("restore", str(damaged), check=False)
     assert refused.returncode == 1 and str(damaged) in refused.stderr
     assert journal(server) == {1}
+
+
+def test_a_clone_goes_aside_and_an_approved_configuration_is_sent(server, office):
+    server.stop()
+    db = sqlite3.connect(server.db)
+    db.execute("INSERT INTO agent (id, agency, fingerprint, approved_config, approved_hash, journal_id)"
+               " VALUES ('office-1', 'x', ?, 'probes: []', ?, 0)", ("f" * 64, "c" * 64))
+    db.commit()
+    db.close()
+    server.start()
+    office.publish("presence", presence(), "application/json", retain=True)
+    command = office.commands.get(timeout=15)
+    assert (command["verb"], command["yaml"], command["hash"]) == ("config", "probes: []", "c" * 64)
+    office.send(EPOCH, 1, session="a" * 16)
+    # The same certificate, another machine: other fingerprint, session and epoch.
+    other = "00000000000000cc"
+    office.publish("presence", presence(session="c" * 16, fingerprint="e" * 64, epoch=other),
+                   "application/json", retain=True)
+    office.send(other, 1, session="c" * 16)
+    until("both acknowledged", lambda: office.told(EPOCH) == {1} and office.told(other) == {1})
+    assert journal(server) == {1} and journal(server, other) == set()
+    aside = server.query("SELECT reason, fingerprint FROM journal_aside WHERE epoch = ?", other)
+    assert aside == [("clone", "e" * 64)]
+    assert server.query("SELECT fingerprint FROM presence") == [("f" * 64,)]
