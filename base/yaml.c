@@ -34,6 +34,9 @@ static void node_free(struct ht_node *node)
 }
 
 static ht_err fault_at(const char *file, int line, int column, struct ht_fault *fault,
+    const char *fmt, va_list ap) HT_PRINTF(5, 0);
+
+static ht_err fault_at(const char *file, int line, int column, struct ht_fault *fault,
     const char *fmt, va_list ap)
 {
 	char what[400];

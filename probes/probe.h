@@ -30,38 +30,41 @@ struct probe_host;
 /* Things only the privileged monitor can do; a fixed table, and the whole of it. Each
  * answers by a file descriptor the probe then owns, or by bytes. */
 enum probe_privilege {
-	PROBE_ICMP4_SOCKET,	/* an IPv4 ICMP socket: SOCK_DGRAM if allowed, else SOCK_RAW */
+	PROBE_ICMP4_SOCKET, /* an IPv4 ICMP socket: SOCK_DGRAM if allowed, else SOCK_RAW
+			     */
 	PROBE_ICMP6_SOCKET,
-	PROBE_CAPTURE,		/* AF_PACKET socket, bound to the configured interface named
-				 * by `arg`, for reading and ARP sending; no promiscuity */
-	PROBE_PACKET_FILTER,	/* `nft --json list ruleset` as bytes */
-	PROBE_PENDING_UPDATES,	/* `apt-get --simulate upgrade` with its own lists, as bytes */
-	PROBE_LISTENERS,	/* listening TCP and unconnected UDP sockets, as text: one line
-				 * "<tcp|tcp6|udp|udp6> <address> <port> <uid> <pid> <name>"
-				 * each, e.g. "tcp6 :: 22 0 812 sshd"; pid 0 and name "-" when
-				 * the owner cannot be seen; the name ends the line */
+	PROBE_CAPTURE,       /* AF_PACKET socket, bound to the configured interface named
+			      * by `arg`, for reading and ARP sending; no promiscuity */
+	PROBE_PACKET_FILTER, /* `nft --json list ruleset` as bytes */
+	PROBE_PENDING_UPDATES, /* `apt-get --simulate upgrade` with its own lists, as
+				  bytes */
+	PROBE_LISTENERS, /* listening TCP and unconnected UDP sockets, as text: one line
+			  * "<tcp|tcp6|udp|udp6> <address> <port> <uid> <pid> <name>"
+			  * each, e.g. "tcp6 :: 22 0 812 sshd"; pid 0 and name "-" when
+			  * the owner cannot be seen; the name ends the line */
 };
 #define PROBE_PRIVILEGE_COUNT (PROBE_LISTENERS + 1)
 
 struct probe_grant {
-	ht_err err;		/* HT_DENIED, HT_NOTFOUND, HT_UNSUPPORTED (tool is not
-				 * there), HT_TIMEOUT, HT_IO … */
-	int fd;			/* ≥ 0 when the privilege answers by a descriptor, else -1 */
-	bool raw;		/* the ICMP socket is SOCK_RAW: IPv4 header comes with replies */
-	const char *bytes;	/* borrowed until the callback returns, NUL-terminated */
+	ht_err err; /* HT_DENIED, HT_NOTFOUND, HT_UNSUPPORTED (tool is not
+		     * there), HT_TIMEOUT, HT_IO … */
+	int fd;     /* ≥ 0 when the privilege answers by a descriptor, else -1 */
+	bool raw;   /* the ICMP socket is SOCK_RAW: IPv4 header comes with replies */
+	const char *bytes; /* borrowed until the callback returns, NUL-terminated */
 	size_t len;
 };
 
 struct probe_host {
 	uv_loop_t *loop;
-	int64_t deadline_ns;		/* ht_mono_ns(); the run is cancelled then */
-	const char *instance;		/* the probe's id in the configuration */
+	int64_t deadline_ns;  /* ht_mono_ns(); the run is cancelled then */
+	const char *instance; /* the probe's id in the configuration */
 	void (*emit)(const struct probe_host *host, const struct ht_reading *reading);
 	void (*done)(const struct probe_host *host);
 	/* Ask the monitor. The answer always comes later, from the loop, unless
 	 * release is called with the same `arg`. HT_FULL when too much is asked. */
-	ht_err (*ask)(const struct probe_host *host, enum probe_privilege what, const char *name,
-	    void (*answer)(void *arg, const struct probe_grant *grant), void *arg);
+	ht_err (*ask)(const struct probe_host *host, enum probe_privilege what,
+	    const char *name, void (*answer)(void *arg, const struct probe_grant *grant),
+	    void *arg);
 	void (*forget)(const struct probe_host *host, void *arg);
 	/* A small durable memory of this probe instance, at most 1 KiB, committed to the
 	 * spool together with the readings emitted in the same run. recall yields the
@@ -69,39 +72,41 @@ struct probe_host {
 	const void *(*recall)(const struct probe_host *host, size_t *out_len);
 	ht_err (*remember)(const struct probe_host *host, const void *bytes, size_t len);
 	const struct probe_site *site;
-	void *owner;			/* the framework's */
+	void *owner; /* the framework's */
 };
 
 /* What the office declared, shared by all probes: never send a packet outside it. */
 struct probe_site {
-	const struct ht_addr *subnets;	/* declared subnets */
+	const struct ht_addr *subnets; /* declared subnets */
 	size_t n_subnets;
-	const char *const *interfaces;	/* interfaces that may be captured on */
+	const char *const *interfaces; /* interfaces that may be captured on */
 	size_t n_interfaces;
-	int64_t packets_per_s;		/* budget of all scanning together */
+	int64_t packets_per_s; /* budget of all scanning together */
 };
 
 struct probe_ops {
-	const char *name;		/* "icmp", "snmp.interfaces" */
-	const char *help;		/* one line */
-	const enum ht_metric *metrics;	/* what it may emit */
+	const char *name;              /* "icmp", "snmp.interfaces" */
+	const char *help;              /* one line */
+	const enum ht_metric *metrics; /* what it may emit */
 	size_t n_metrics;
-	const struct ht_options *options;	/* its keys in the configuration; may be NULL */
-	size_t run_size;		/* bytes of a run, allocated zeroed by the framework */
-	bool continuous;		/* listens for the whole interval instead of ending early */
+	const struct ht_options *options; /* its keys in the configuration; may be NULL */
+	size_t run_size; /* bytes of a run, allocated zeroed by the framework */
+	bool continuous; /* listens for the whole interval instead of ending early */
 	/* `run` is run_size bytes; `options` is the struct its table fills. */
 	ht_err (*start)(void *run, const void *options, const struct probe_host *host);
-	/* Ends the run; calls closed(arg) exactly once, from the loop or at once, when the
-	 * memory of `run` may be freed. Also called after `done`, to close what is left. */
+	/* Ends the run; calls closed(arg) exactly once, from the loop or at once, when
+	 * the memory of `run` may be freed. Also called after `done`, to close what is
+	 * left. */
 	void (*cancel)(void *run, void (*closed)(void *arg), void *arg);
 	/* Checks what a table cannot say (addresses, files). May be NULL. */
-	ht_err (*check)(const void *options, const struct ht_node *node, struct ht_fault *fault);
+	ht_err (*check)(
+	    const void *options, const struct ht_node *node, struct ht_fault *fault);
 };
 
 /* probes/registry.c: every probe there is. */
 extern const struct probe_ops *const probe_registry[];
 extern const size_t probe_registry_len;
-const struct probe_ops *probe_find(const char *name);	/* NULL when unknown */
-const char *probe_nearest(const char *name);		/* for "did you mean", or NULL */
+const struct probe_ops *probe_find(const char *name); /* NULL when unknown */
+const char *probe_nearest(const char *name);          /* for "did you mean", or NULL */
 
 #endif

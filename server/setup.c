@@ -97,7 +97,8 @@ static ht_err keep_broker(
 	struct ht_fault ignored;
 	err = broker_reload(o->broker.pid_file, &ignored);
 	/* One that is starting now is asked again by broker_sync. */
-	return err && err != HT_NOTFOUND && err != HT_DENIED && err != HT_AGAIN ? err : HT_OK;
+	return err && err != HT_NOTFOUND && err != HT_DENIED && err != HT_AGAIN ? err
+										: HT_OK;
 }
 
 ht_err setup_parts(const struct options *o, struct ca **out, struct ht_fault *fault)

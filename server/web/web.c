@@ -475,6 +475,8 @@ static enum MHD_Result web_access(void *arg, struct MHD_Connection *c, const cha
 
 /* ── life cycle ── */
 
+static void web_log(void *arg, const char *fmt, va_list args) HT_PRINTF(2, 0);
+
 static void web_log(void *arg, const char *fmt, va_list args)
 {
 	char text[512];
