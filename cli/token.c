@@ -20,6 +20,8 @@ static const struct table_column columns[] = {
 
 static void show(struct json_object *answer)
 {
+	if (!table_at(answer, "token")) /* a refusal: its reason is told by verb_send */
+		return;
 	printf("%s\n", json_object_get_string(table_at(answer, "token")));
 	fprintf(stderr,
 	    "Shown once; good for one enrolment until %s. In the office:\n"

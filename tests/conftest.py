@@ -22,6 +22,18 @@ def office(tmp_path):
         o.kill()
 
 
+@pytest.fixture
+def province(tmp_path):
+    """What `hatang-server init` makes, running, over HTTPS and its own CA: province.py."""
+    from province import Province
+
+    p = Province(tmp_path)
+    try:
+        yield p.start()
+    finally:
+        p.kill()
+
+
 @pytest.fixture(scope="session")
 def extended():
     """Whether this is ./check --extended: more rounds, longer."""

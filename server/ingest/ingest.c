@@ -46,6 +46,7 @@ struct agent {
 	int64_t owner_read_ns; /* 0: never */
 	char pushed_hash[PRESENCE_HASH_HEX + 1];
 	int64_t pushed_ns;
+	bool refused;      /* what was pushed, by the present session */
 	struct acks *acks; /* NULL: nothing */
 };
 
@@ -205,6 +206,8 @@ static void remember(struct agent *a, const struct presence *p)
 		a->n_sessions++;
 	else if (i == a->n_sessions)
 		i = (a->newest + 1) % SESSIONS;
+	if (strcmp(a->sessions[i].session, p->session) != 0)
+		a->refused = false; /* a new start may think otherwise */
 	memcpy(a->sessions[i].session, p->session, sizeof(p->session));
 	memcpy(a->sessions[i].epoch, p->epoch, sizeof(p->epoch));
 	memcpy(a->sessions[i].fingerprint, p->fingerprint, sizeof(p->fingerprint));
@@ -707,6 +710,79 @@ ht_err ingest_command(struct ingest *in, const char *agent, const char *json,
 	return err;
 }
 
+/* A configuration on its way to an agent. */
+struct pushed {
+	struct ingest *in;
+	struct agent *agent;
+	char hash[PRESENCE_HASH_HEX + 1];
+};
+
+/* The agent does not take what a person approved: that person must see why. */
+static void config_refused(struct pushed *p, const char *error)
+{
+	struct json_object *o = json_object_new_object();
+	int64_t now_ms = ht_wall_ms();
+
+	ht_log_warn("ingest.config_refused", "agent=%s hash=%.16s error=\"%s\"",
+	    p->agent->id, p->hash, error);
+	if (!o)
+		return;
+	json_object_object_add(o, "hash", json_object_new_string(p->hash));
+	json_object_object_add(o, "error", json_object_new_string(error));
+	const char *json = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+	struct journal_row row = {
+		.source = JOURNAL_SERVER,
+		.kind = "config-refused",
+		.agent = p->agent->id,
+		.content_type = "application/json",
+		.received_ms = now_ms,
+		.payload = json,
+		.len = strlen(json),
+	};
+	ht_err err = writer_submit(p->in->writer, &row, NULL, NULL);
+	if (err)
+		ht_log_warn("ingest.row", "kind=%s err=%s", row.kind, ht_err_name(err));
+	json_object_put(o);
+}
+
+static void config_replied(void *arg, ht_err err, const char *json, size_t len)
+{
+	struct pushed *p = arg;
+	struct control_reply reply = { 0 };
+
+	if (!err && !control_reply_decode(json, len, &reply) && !reply.ok &&
+	    strcmp(p->agent->pushed_hash, p->hash) == 0) {
+		if (!p->agent->refused)
+			config_refused(p, reply.error);
+		p->agent->refused = true;
+	}
+	control_reply_fini(&reply);
+	free(p);
+}
+
+static ht_err send_config(
+    struct ingest *in, struct agent *a, const char *yaml, const char *hash)
+{
+	struct pushed *p = calloc(1, sizeof(*p));
+	struct json_object *o = json_object_new_object();
+	ht_err err = p && o ? HT_OK : HT_NOMEM;
+
+	if (!err) {
+		*p = (struct pushed){ .in = in, .agent = a };
+		memcpy(p->hash, hash, PRESENCE_HASH_HEX + 1);
+		json_object_object_add(o, "verb", json_object_new_string("config"));
+		json_object_object_add(o, "yaml", json_object_new_string(yaml));
+		json_object_object_add(o, "hash", json_object_new_string(hash));
+		err = ingest_command(in, a->id,
+		    json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN),
+		    CONFIG_AGAIN_NS, config_replied, p);
+	}
+	if (err)
+		free(p);
+	json_object_put(o);
+	return err;
+}
+
 /* Approved configurations that an agent does not have yet. */
 static void push_config(
     struct ingest *in, const char *id, const char *yaml, const char *hash)
@@ -716,19 +792,12 @@ static void push_config(
 
 	if (!a || strlen(hash) != PRESENCE_HASH_HEX)
 		return;
-	if (strcmp(a->pushed_hash, hash) == 0 && now - a->pushed_ns < CONFIG_AGAIN_NS)
+	bool again = strcmp(a->pushed_hash, hash) == 0;
+	if (again && (a->refused || now - a->pushed_ns < CONFIG_AGAIN_NS))
 		return;
-	struct json_object *o = json_object_new_object();
-	if (!o)
-		return;
-	json_object_object_add(o, "verb", json_object_new_string("config"));
-	json_object_object_add(o, "yaml", json_object_new_string(yaml));
-	json_object_object_add(o, "hash", json_object_new_string(hash));
-	ht_err err = ingest_command(in, id,
-	    json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN), CONFIG_AGAIN_NS,
-	    NULL, NULL);
-	json_object_put(o);
-	if (err)
+	if (!again)
+		a->refused = false;
+	if (send_config(in, a, yaml, hash))
 		return;
 	memcpy(a->pushed_hash, hash, PRESENCE_HASH_HEX + 1);
 	a->pushed_ns = now;

@@ -48,7 +48,7 @@ static int64_t int_prop(
 	return db_int(rows, column);
 }
 
-/* A pack that lay aside, as it came. */
+/* What lay aside, as it came: a pack, or (in no lane) what its machine said of itself. */
 static void read_row(
     const struct db_rows *rows, const char *agent, struct journal_row *out)
 {
@@ -56,7 +56,9 @@ static void read_row(
 	struct props *p = &out->props;
 
 	*out = (struct journal_row){
-		.source = JOURNAL_AGENT, .kind = "data", .agent = agent
+		.source = lane ? JOURNAL_AGENT : JOURNAL_SERVER,
+		.kind = lane ? "data" : "presence",
+		.agent = agent,
 	};
 	out->lane = !lane                       ? JOURNAL_NO_LANE
 		    : strcmp(lane, "hist") == 0 ? JOURNAL_HIST

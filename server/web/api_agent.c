@@ -65,6 +65,31 @@ static ht_err agent_proposal(
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
+/* Why the agent does not take what was approved, as it said itself. */
+static ht_err agent_refusal(struct request *rq, struct emit *e, const char *id,
+    const char *approved, bool in_force)
+{
+	struct db_rows *rows;
+
+	if (!approved || in_force) {
+		emit_null(e, "config_refused");
+		return HT_OK;
+	}
+	rows = db_start(rq->db, &web_sql, WEB_SQL_AGENT_REFUSAL, "ss", id, approved);
+	ht_err err = db_next(rows);
+	if (err) {
+		emit_null(e, "config_refused");
+	} else {
+		emit_object(e, "config_refused");
+		emit_text(e, "error", db_text(rows, 0));
+		emit_time(e, "at", db_int(rows, 1));
+		emit_int(e, "evidence", db_int(rows, 2));
+		emit_end_object(e);
+	}
+	db_done(rows);
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
 static void agent_presence(struct emit *e, const struct db_rows *rows)
 {
 	if (db_is_null(rows, G_STATE)) {
@@ -101,8 +126,9 @@ static ht_err agent_put(
 	emit_text(e, "fingerprint", db_text(rows, G_FINGERPRINT));
 	emit_text(e, "os", db_text(rows, G_OS));
 	emit_text(e, "approved_hash", approved);
-	emit_bool(
-	    e, "config_in_force", approved && running && strcmp(approved, running) == 0);
+	bool in_force = approved && running && strcmp(approved, running) == 0;
+	emit_bool(e, "config_in_force", in_force);
+	ht_err refused = agent_refusal(rq, e, db_text(rows, G_ID), approved, in_force);
 	if (full)
 		emit_text(e, "approved_config", db_text(rows, G_APPROVED));
 	agent_presence(e, rows);
@@ -114,7 +140,7 @@ static ht_err agent_put(
 	emit_double(e, "queued", db_double(rows, G_QUEUED));
 	ht_err err = agent_proposal(rq, e, rows, full);
 	emit_end_object(e);
-	return err;
+	return err ? err : refused;
 }
 
 void agents_list(struct request *rq, struct reply *re)

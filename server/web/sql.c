@@ -172,6 +172,13 @@ static const char *const statements[WEB_SQL_STATEMENTS] = {
 	[WEB_SQL_AGENT_PROPOSALS] = "SELECT string, at_ms, journal_id FROM latest"
 				    " WHERE agent = $1 AND name LIKE 'agent/%/proposal' "
 				    "ORDER BY at_ms DESC LIMIT 1",
+	[WEB_SQL_AGENT_REFUSAL] =
+	    "SELECT json_extract(CAST(payload AS TEXT), '$.error'), received_ms, id"
+	    " FROM journal WHERE agent = $1 AND source = 'server' AND kind = "
+	    "'config-refused'"
+	    " AND id > (SELECT journal_id FROM agent WHERE id = $1)"
+	    " AND json_extract(CAST(payload AS TEXT), '$.hash') = $2"
+	    " ORDER BY id DESC LIMIT 1",
 	[WEB_SQL_CLONES] =
 	    "SELECT s.agent, s.fingerprint, s.reason, count(*), min(s.received_ms),"
 	    " max(s.received_ms), g.agency, g.fingerprint"
