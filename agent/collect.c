@@ -68,7 +68,7 @@ struct commit {
 	struct ht_buf texts; /* of the memories */
 	struct spool_memory *memories;
 	size_t *memory_index; /* which of collect's they are */
-	int64_t gaps[GAPS_AT_ONCE];
+	struct spool_gap gaps[GAPS_AT_ONCE];
 	char boot[HT_BOOT_ID_LEN + 1];
 	ht_err err;
 };
@@ -510,7 +510,7 @@ void collect_gaps(struct collect *c, const struct spool_gap *gaps, size_t n)
 			.at_ns = k->job.now.mono_ns,
 			.string = gaps[i].text,
 		};
-		k->gaps[i] = gaps[i].id;
+		k->gaps[i] = gaps[i];
 		err = batch_put(&b, &r);
 	}
 	if (!err)

@@ -172,6 +172,7 @@ ht_err spool_gaps(struct spool *s, struct spool_gap *out, size_t cap, size_t *ou
 	sqlite3_bind_int64(st, 1, (int64_t)cap);
 	while (!(err = sql_step(st, &row)) && row) {
 		out[n].id = sqlite3_column_int64(st, 0);
+		out[n].last = sqlite3_column_int64(st, 3);
 		snprintf(out[n].text, sizeof(out[n].text),
 		    "%s:%" PRId64 "-%" PRId64 " %s",
 		    (const char *)sqlite3_column_text(st, 1),
@@ -191,7 +192,8 @@ static ht_err gaps_carry(struct spool *s, const struct spool_entry *e, int64_t s
 		sqlite3_stmt *st = sql_get(&s->sql, SQL_GAP_CARRY);
 		bind_text(st, 1, s->epoch);
 		sqlite3_bind_int64(st, 2, seq);
-		sqlite3_bind_int64(st, 3, e->gaps[i]);
+		sqlite3_bind_int64(st, 3, e->gaps[i].id);
+		sqlite3_bind_int64(st, 4, e->gaps[i].last);
 		ht_err err = sql_run(st);
 		if (err)
 			return err;

@@ -48,6 +48,13 @@ struct spool_memory {
 	size_t len; /* ≤ SPOOL_MEMORY_MAX */
 };
 
+/* A gap as it was when it was read. It may grow until a pack carries it: then that pack
+ * does not tell all of it, and it goes on waiting. */
+struct spool_gap {
+	int64_t id, last;
+	char text[SPOOL_GAP_TEXT]; /* "<epoch>:<first>-<last> <reason>" */
+};
+
 /* What one transaction brings. Without payload only the memories are kept. */
 struct spool_entry {
 	const char *session;
@@ -56,7 +63,7 @@ struct spool_entry {
 	size_t len;
 	const struct spool_memory *memories;
 	size_t n_memories;
-	const int64_t *gaps; /* ids from spool_gaps() that this pack reports */
+	const struct spool_gap *gaps; /* of spool_gaps(), that this pack reports */
 	size_t n_gaps;
 	bool overrun; /* readings before this pack had to be given up in memory */
 };
@@ -71,11 +78,6 @@ struct spool_pack {
 	int format;
 	const void *payload; /* borrowed until the callback returns */
 	size_t len;
-};
-
-struct spool_gap {
-	int64_t id;
-	char text[SPOOL_GAP_TEXT]; /* "<epoch>:<first>-<last> <reason>" */
 };
 
 struct spool_stats {

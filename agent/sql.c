@@ -67,7 +67,8 @@ static const char *const texts[SQL_STMT_COUNT] = {
 	[SQL_GAP_PUT] =
 	    "INSERT INTO gap (epoch, first, last, reason) VALUES ($1, $2, $3, $4)",
 	[SQL_GAP_CARRY] =
-	    "UPDATE gap SET carrier_epoch = $1, carrier_seq = $2 WHERE id = $3",
+	    "UPDATE gap SET carrier_epoch = $1, carrier_seq = $2 WHERE id = $3"
+	    " AND last = $4",
 	[SQL_GAP_UNCARRY] = "UPDATE gap SET carrier_epoch = NULL, carrier_seq = NULL"
 			    " WHERE carrier_epoch = $1 AND carrier_seq = $2",
 	[SQL_GAP_FORGET] = "DELETE FROM gap WHERE carrier_epoch = $1"

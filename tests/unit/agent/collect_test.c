@@ -254,8 +254,8 @@ static void test_runs_group_while_a_commit_is_under_way(void **state)
 
 static void test_gaps_have_their_own_pack(void **state)
 {
-	struct spool_gap gaps[2] = { { 1, "00ff:1-2 spool-full" },
-		{ 2, "00ff:5-5 too-old" } };
+	struct spool_gap gaps[2] = { { 1, 2, "00ff:1-2 spool-full" },
+		{ 2, 5, "00ff:5-5 too-old" } };
 
 	begin(SENML_CBOR, 0);
 	put_count("a", 1, moment.mono_ns);

@@ -227,7 +227,7 @@ static void test_bounded_bytes(void **state)
 	struct spool_entry e = { .session = "s",
 		.payload = big,
 		.len = sizeof(big),
-		.gaps = &gaps[0].id,
+		.gaps = gaps,
 		.n_gaps = 1 };
 	assert_ok(spool_append(s, &e, &now));
 	assert_ok(spool_gaps(s, gaps, 8, &n));
@@ -259,7 +259,7 @@ static void test_carrier_dropped(void **state)
 	struct spool_entry e = { .session = "s",
 		.payload = big,
 		.len = sizeof(big),
-		.gaps = &gaps[0].id,
+		.gaps = gaps,
 		.n_gaps = 1 };
 	assert_ok(spool_append(s, &e, &now)); /* number 4 carries 1-1 */
 	for (int i = 0; i < 2; i++)
@@ -268,6 +268,36 @@ static void test_carrier_dropped(void **state)
 	assert_int_equal(n, 2);
 	assert_non_null(strstr(gaps[0].text, ":1-1 "));
 	assert_non_null(strstr(gaps[1].text, ":2-4 "));
+	spool_close(s);
+}
+
+/* Between the reading of a gap and the pack that tells it, the gap may grow: what the
+ * pack does not tell must not be forgotten with its acknowledgement. */
+static void test_gap_grows_before_its_carrier(void **state)
+{
+	struct spool_config c = config();
+	struct spool_gap gaps[8];
+	static char big[10000];
+	char want[SPOOL_GAP_TEXT];
+	size_t n = 0;
+
+	c.max_bytes = 25 * 1000;
+	struct spool *s = open_with(&c);
+	for (int i = 0; i < 3; i++)
+		assert_ok(put_bytes(s, big, sizeof(big)));
+	assert_ok(spool_gaps(s, gaps, 8, &n));
+	assert_int_equal(n, 1);
+	assert_int_equal(gaps[0].last, 1);
+	assert_ok(put_bytes(s, big, sizeof(big))); /* pushes number 2 out */
+	struct spool_entry e = {
+		.session = "s", .payload = "x", .len = 1, .gaps = gaps, .n_gaps = 1
+	};
+	assert_ok(spool_append(s, &e, &now)); /* number 5 tells of 1-1 */
+	assert_ok(spool_ack(s, stats(s).epoch, 5, 5));
+	assert_ok(spool_gaps(s, gaps, 8, &n));
+	assert_int_equal(n, 1);
+	snprintf(want, sizeof(want), "%s:1-2 spool-full", stats(s).epoch);
+	assert_string_equal(gaps[0].text, want);
 	spool_close(s);
 }
 
@@ -509,6 +539,7 @@ int main(void)
 		T(test_memory),
 		T(test_bounded_bytes),
 		T(test_carrier_dropped),
+		T(test_gap_grows_before_its_carrier),
 		T(test_age),
 		T(test_epochs),
 		T(test_corrupt),
