@@ -378,6 +378,10 @@ static void take_garbage(struct ingest *in, const struct accept *m)
 	struct agent *a = m->has_topic ? agent_get(in, m->topic.id) : NULL;
 	struct passing *p = a ? passing_of(in, a, &m->garbage.props) : NULL;
 
+	/* Only a pack's number may be acknowledged: the same properties on another topic
+	 * would have the agent delete a pack that never came. */
+	if (p && m->topic.leaf != TOPIC_DATA && m->topic.leaf != TOPIC_HIST)
+		p->keyed = false;
 	COUNT(in, garbage);
 	ht_err err =
 	    writer_submit_garbage(in->writer, &m->garbage, p ? on_written : NULL, p);

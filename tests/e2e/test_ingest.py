@@ -94,7 +94,7 @@ def test_garbage_is_counted_kept_out_and_acknowledged(server, office):
         ("data", [{"bn": "other-office/", "n": "selftest/t/count", "v": 1}],
          "application/senml+json", {"epoch": EPOCH, "seq": 5}, "name"),
         ("presence", b"{\"state\":\"on fire\"}", "application/json", {}, "presence"),
-        ("reply", b"hello", "application/json", {}, "reply"),
+        ("reply", b"hello", "application/json", {"epoch": EPOCH, "seq": 7}, "reply"),
         ("hatang/v1/..bad/data", pack, "application/senml+json", {}, "topic"),
     ]
     for leaf, payload, content_type, props, _ in sent:
