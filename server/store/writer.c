@@ -513,34 +513,6 @@ static ht_err run_call(struct writer *w, struct call *call)
 	return err;
 }
 
-/* Whoever waits reads what it wrote: fold on, within reason. */
-static void fold_for_call(struct writer *w)
-{
-	int64_t until = ht_mono_ns() + CALL_FOLD_NS;
-
-	do
-		do_slice(w);
-	while (w->fold_more && !w->fold_retry_at_ns && ht_mono_ns() < until);
-}
-
-static void do_call(struct writer *w)
-{
-	struct call *call = calls_take(&w->calls);
-
-	uv_mutex_unlock(&w->lock);
-	call->err = run_call(w, call);
-	uv_mutex_lock(&w->lock);
-	if (!call->err && !w->stopping)
-		fold_for_call(w);
-	if (call->done) {
-		calls_put(&w->called, call);
-		uv_async_send(&w->async);
-	} else {
-		call->finished = true;
-		uv_cond_broadcast(&w->answered);
-	}
-}
-
 /* When the rows that wait must be committed; INT64_MAX: none do. */
 static int64_t batch_due_ns(const struct writer *w)
 {
@@ -551,6 +523,39 @@ static int64_t batch_due_ns(const struct writer *w)
 	if (w->queue.n >= BATCH_MAX || w->stopping)
 		return 0;
 	return w->queue.first->queued_ns + BATCH_WAIT_NS;
+}
+
+/* Whoever waits reads what it wrote: fold on, within reason. What agents send is
+ * committed meanwhile: a long backlog of folds must not fill the queue. */
+static void fold_for_call(struct writer *w)
+{
+	int64_t until = ht_mono_ns() + CALL_FOLD_NS;
+
+	do {
+		do_slice(w);
+		if (batch_due_ns(w) <= ht_mono_ns())
+			do_batch(w);
+	} while (w->fold_more && !w->fold_retry_at_ns && ht_mono_ns() < until);
+}
+
+static void do_call(struct writer *w)
+{
+	struct call *call = calls_take(&w->calls);
+
+	uv_mutex_unlock(&w->lock);
+	call->err = run_call(w, call);
+	uv_mutex_lock(&w->lock);
+	if (!call->err && !call->done && !w->stopping)
+		fold_for_call(w);
+	else if (!call->err)
+		w->fold_more = true;
+	if (call->done) {
+		calls_put(&w->called, call);
+		uv_async_send(&w->async);
+	} else {
+		call->finished = true;
+		uv_cond_broadcast(&w->answered);
+	}
 }
 
 static int64_t fold_due_ns(const struct writer *w)
