@@ -68,6 +68,7 @@ static void put_conf(
 	    "persistence false\n"
 	    "persistent_client_expiration 1h\n"
 	    "message_size_limit 262144\n"
+	    "max_packet_size 327680\n"
 	    "max_inflight_messages 128\n"
 	    "max_queued_messages 20000\n"
 	    "memory_limit 1073741824\n"
