@@ -139,9 +139,10 @@ def test_enrolled_agent_delivers_and_a_revoked_one_does_not(province):
     assert status in (200, 204)
     log = province.broker.log
     until("the live session is kicked", lambda: "administrative action" in log.read_text(), 2)
-    had = province.packs("bat-xat-1")
-    until("it was refused on coming back",
-          lambda: log.read_text().split("administrative action", 1)[1].count("verify failed") >= 2, 30)
+    refused = lambda: log.read_text().split("administrative action", 1)[1].count("verify failed")
+    until("it was refused on coming back", refused, 30)
+    had = province.packs("bat-xat-1")  # with what was on its way when it was kicked
+    until("it was refused again", lambda: refused() >= 2, 30)
     assert province.packs("bat-xat-1") == had
 
 
