@@ -48,7 +48,11 @@ function(hatang_test name)
   set_tests_properties(unit.${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
-# hatang_fuzz(NAME file LIBS lib…): a libFuzzer target, only with -DHATANG_FUZZ=ON.
+# hatang_fuzz(NAME file LIBS lib…): a libFuzzer target, only with -DHATANG_FUZZ=ON;
+# the target "fuzzers" builds them all and nothing else.
+if(HATANG_FUZZ)
+  add_custom_target(fuzzers)
+endif()
 function(hatang_fuzz name)
   if(NOT HATANG_FUZZ)
     return()
@@ -57,4 +61,5 @@ function(hatang_fuzz name)
   add_executable(fuzz_${name} ${T_UNPARSED_ARGUMENTS})
   target_link_libraries(fuzz_${name} PRIVATE hatang_flags ${T_LIBS})
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers fuzz_${name})
 endfunction()

@@ -15,9 +15,8 @@ import sqlite3
 import subprocess
 
 from broker import Broker, Pki, free_port, until
+from built import BUILD, ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("HATANG_BUILD", ROOT / "build" / "dev"))
 SERVER, AGENT, CLI = (BUILD / p for p in
                       ("server/hatang-server", "agent/hatang-agent", "cli/hatang"))
 SERVER_NAME = "server"

@@ -14,9 +14,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from broker import until
+from built import BUILD
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("HATANG_BUILD", ROOT / "build" / "dev"))
 PROGRAM = BUILD / "server" / "hatang-server"
 
 

@@ -1,13 +1,10 @@
 """hatang decode: both formats, table and JSON, and errors that name the place."""
 import json
-import os
-import pathlib
 import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("HATANG_BUILD", ROOT / "build" / "dev"))
+from built import BUILD
 
 PACK = (b'[{"bn":"bat-xat-1/","bt":1519887600,"n":"icmp/wan/rtt_avg","u":"s","v":0.0125},'
         b'{"n":"if/r1:1/in_octets","u":"count","v":18446744073709551615},'

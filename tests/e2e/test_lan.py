@@ -6,16 +6,14 @@ import json
 import pathlib
 import subprocess
 
-import pytest
+
+from built import DRIVE
 
 HERE = pathlib.Path(__file__).resolve().parent
-DRIVE = HERE.parents[1] / "build/dev/tests/unit/probes/probe_drive"
 AGENT = "02:00:00:00:00:99"
 
 
 def office(scenario):
-    if not DRIVE.exists():
-        pytest.skip(f"{DRIVE} is not built")
     p = subprocess.run(
         ["unshare", "-Urnm", "-pf", "--mount-proc", "--kill-child", "/usr/bin/python3",
          str(HERE / "lan_office.py"), str(DRIVE), scenario],

@@ -15,9 +15,8 @@ import time
 import pytest
 
 from broker import Broker, Pki, free_port, until
+from built import BUILD
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("HATANG_BUILD", ROOT / "build" / "dev"))
 DRIVER = BUILD / "tests" / "unit" / "mqtt" / "mqtt_client_driver"
 
 # A busy machine delays any process; a blocking connect or look-up takes seconds.

@@ -1,7 +1,6 @@
 """mqtt/PROTOCOL.md is enough for a stranger: mosquitto_pub and a Python script that know
 nothing of hatang's code reach the journal through a real broker and server."""
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -10,10 +9,10 @@ import sys
 import pytest
 
 from broker import Broker, Pki, until
+from built import BUILD, ROOT
+from server import Server
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-BUILD = pathlib.Path(os.environ.get("HATANG_BUILD", ROOT / "build" / "dev"))
 PROTOCOL = (ROOT / "mqtt" / "PROTOCOL.md").read_text()
 AGENT = "bat-xat-1"
 
@@ -32,9 +31,6 @@ def broker(tmp_path_factory, pki):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, broker, pki):
-    if not (HERE / "server.py").exists():
-        pytest.skip("tests/e2e/server.py is not there: no server to speak to")
-    from server import Server
     s = Server(tmp_path_factory.mktemp("server"), broker, pki)
     s.start()
     yield s

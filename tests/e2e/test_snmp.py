@@ -10,9 +10,9 @@ import time
 
 import pytest
 
+from built import DRIVE, ROOT
+
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-DRIVE = ROOT / "build/dev/tests/unit/probes/probe_drive"
 OURS = ROOT / "tests/data/snmp"
 RECORDED = next((p for p in (ROOT.parent / "shared/data", ROOT.parents[1] / "shared/data") if p.exists()),
                 ROOT.parent / "shared/data")
@@ -20,8 +20,6 @@ RECORDED = next((p for p in (ROOT.parent / "shared/data", ROOT.parents[1] / "sha
 
 def poll(timeout_s=20, **options):
     """{name: value} of one run; the device is called 'test'."""
-    if not DRIVE.exists():
-        pytest.skip(f"{DRIVE} is not built")
     yaml = ", ".join(f"{k}: '{v}'" if k == "version" else f"{k}: {v}" for k, v in options.items())
     p = subprocess.run([DRIVE, "snmp.interfaces", str(timeout_s), "--set", "{target: 127.0.0.1, " + yaml + "}"],
                        capture_output=True, text=True, timeout=timeout_s + 20)

@@ -2,8 +2,8 @@
 import json, os, sqlite3, struct, subprocess, time, urllib.error, urllib.request
 from http.cookies import SimpleCookie
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("HATANG_BUILD", os.path.join(ROOT, "build", "dev"))
+from built import BUILD, ROOT
+
 SERVE = os.path.join(BUILD, "tests", "e2e", "web", "web_serve")
 DEFINITION = "vn-ict-index-2016"
 NOW = int(time.time() * 1000)

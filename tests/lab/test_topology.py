@@ -1,13 +1,13 @@
 """Topologies: the shipped ones are read whole, bad ones are refused with file, line and cure."""
 import json
-import os
 import pathlib
 import subprocess
 
 import pytest
 
+from built import BUILD
+
 HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("HATANG_BUILD", HERE.parent.parent / "build" / "dev"))
 
 SITE = """\
 name: t

@@ -64,8 +64,9 @@ static void test_foreign_topics_are_refused(void **state)
 		"Hatang/v1/a/data",
 		"/hatang/v1/a/data",
 		"hatang/v1/a/#",
-		"hatang/v1/"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/data",
+		("hatang/v1/"
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/"
+		 "data"),
 	};
 	struct topic t = { .id = "untouched" };
 

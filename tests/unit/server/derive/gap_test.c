@@ -23,8 +23,8 @@ static void bad_texts(void **state)
 		"00112233445566ff:-7-8 x", "00112233445566ff:7-9223372036854775808 x",
 		"00112233445566ff:07-8 x", "00112233445566ff:7-8 a\nb",
 		"00112233445566ff:7 -8 x",
-		"00112233445566ff:7-8 "
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+		("00112233445566ff:7-8 "
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa") };
 
 	for (size_t i = 0; i < HT_COUNT(bad); i++) {
 		struct gap g = { .first_seq = 77 };

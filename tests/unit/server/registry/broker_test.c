@@ -379,7 +379,7 @@ static void make_files(void)
 		.listen = "127.0.0.1",
 		.ports = { t.port } };
 	struct ht_fault fault = { 0 };
-	bool changed;
+	bool changed = false;
 
 	if (ca_open(t.dir, ht_wall_ms(), &t.ca, &fault) ||
 	    ca_keep_part(t.ca, CA_CLIENT, "@server", NULL, 0, in_dir("server.crt"),
