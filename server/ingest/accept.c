@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "mqtt/control.h"
 #include "mqtt/senml.h"
 
 #define JSON_TYPE "application/json"
@@ -117,8 +118,11 @@ static ht_err reply(const struct client_message *m, int64_t now_ms, struct accep
 {
 	if (m->len > ACCEPT_REPLY_MAX)
 		return garbage(m, "size", now_ms, a);
-	if (m->len < 2 || ((const char *)m->payload)[0] != '{')
-		return garbage(m, "reply", now_ms, a);
+	struct control_reply said = { 0 };
+	ht_err err = control_reply_decode(m->payload, m->len, &said);
+	control_reply_fini(&said);
+	if (err)
+		return err == HT_NOMEM ? err : garbage(m, "reply", now_ms, a);
 	a->kind = ACCEPT_REPLY;
 	row_of(m, JOURNAL_AGENT, "reply", now_ms, a);
 	a->row.props.has &= ~(unsigned)(PROPS_EPOCH | PROPS_SEQ);

@@ -80,12 +80,6 @@ static ht_err aside(struct db *db, const struct journal_row *row, const char *re
 	return db_changes(db) ? HT_OK : HT_EXISTS;
 }
 
-ht_err journal_aside(
-    struct db *db, const struct journal_row *row, const char *fingerprint)
-{
-	return aside(db, row, "clone", fingerprint);
-}
-
 /* Nothing was inserted: is what lies there the same? */
 static ht_err compare(struct db *db, struct journal_row *row)
 {
@@ -122,6 +116,31 @@ ht_err journal_append(struct db *db, struct journal_row *row)
 		return err;
 	err = aside(db, row, "conflict", NULL);
 	return err && err != HT_EXISTS ? err : HT_CONFLICT;
+}
+
+/* Whoever sent the row to us aside may have read the registry a moment too early. */
+static ht_err is_owner(
+    struct db *db, const char *agent, const char *fingerprint, bool *out)
+{
+	struct db_rows *r = db_start(db, &store_sql, STORE_OWNER, "s", agent);
+	ht_err err = db_next(r);
+	const char *owner = err ? NULL : db_text(r, 0);
+
+	*out = owner && strcmp(owner, fingerprint) == 0;
+	db_done(r);
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
+ht_err journal_aside(
+    struct db *db, const struct journal_row *row, const char *fingerprint)
+{
+	struct journal_row own = *row;
+	bool owner;
+	ht_err err = is_owner(db, row->agent, fingerprint, &owner);
+
+	if (err)
+		return err;
+	return owner ? journal_append(db, &own) : aside(db, row, "clone", fingerprint);
 }
 
 ht_err journal_garbage(struct db *db, const struct journal_garbage *g)

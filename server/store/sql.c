@@ -31,6 +31,14 @@ static const char *const sql[STORE_STATEMENTS] = {
 				 "epoch = $2 AND seq = $3",
 	[STORE_JOURNAL_SCAN] =
 	    "SELECT " JOURNAL_COLUMNS " FROM journal WHERE id > $1 ORDER BY id LIMIT $2",
+	[STORE_OWNER] = /* also when the registry's fold has not come so far */
+	"SELECT coalesce((SELECT json_extract(CAST(payload AS TEXT), "
+	"'$.data.fingerprint')"
+	" FROM journal WHERE agent = $1 AND source = 'operator'"
+	" AND kind IN ('agent.claim', 'agent.enroll') AND id > coalesce((SELECT "
+	"journal_id"
+	" FROM fold_cursor WHERE fold = 'registry'), 0) ORDER BY id DESC LIMIT 1),"
+	" (SELECT fingerprint FROM agent WHERE id = $1))",
 	[STORE_ASIDE_PUT] =
 	    "INSERT INTO journal_aside (reason, agent, fingerprint, lane, epoch, seq, "
 	    "boot, session,"

@@ -105,18 +105,19 @@ class Wire:
         cert, key = machine.certificate
         self.id, self.messages, self.granted = machine.id, [], {}
         self.refused, self.closed = None, threading.Event()
-        self.connected, self.answered, self.acks = (threading.Event() for _ in range(3))
-        self.outstanding, self.confirmed = {}, set()
+        self.connected = threading.Event()
+        self.confirmed = set()
         self.client = paho.Client(client_id=f"wire-{os.urandom(4).hex()}", protocol=paho.MQTTv5)
         self.client.tls_set(str(machine.folder / "ca.pem"), str(cert), str(key))
         self.client.on_connect = self._on_connect
-        self.client.on_disconnect = lambda *_: self.closed.set()
+        self.client.on_disconnect = self._on_disconnect
         self.client.on_subscribe = self._on_subscribe
         self.client.on_publish = lambda c, u, mid: self.confirmed.add(mid)
         self.client.on_message = lambda c, u, m: self.messages.append((m.topic, m.payload))
         self.client.connect("127.0.0.1", machine.province.mqtt_port)
-        self.client.loop_start()
-        if not self.connected.wait(10) or self.refused:
+        self.thread = threading.Thread(target=self._loop, daemon=True)
+        self.thread.start()
+        if not self.connected.wait(10) or self.refused or self.closed.is_set():
             self.close()
             raise ConnectionError(self.refused or "the broker closed the connection")
         for topic in topics or [f"hatang/v1/{self.id}/ack", f"hatang/v1/{self.id}/cmd"]:
@@ -126,6 +127,18 @@ class Wire:
         if int(reason.value) != 0:
             self.refused = str(reason)
         self.connected.set()
+
+    def _loop(self):
+        try:
+            self.client.loop_forever()
+        except ssl.SSLError as e:
+            self.refused = str(e)
+        self.closed.set()
+        self.connected.set()
+
+    def _on_disconnect(self, client, *_):
+        self.closed.set()
+        client.disconnect()         # and do not come back
 
     def _on_subscribe(self, client, userdata, mid, reasons, props=None):
         self.granted[mid] = reasons[0].value < 128
@@ -166,7 +179,7 @@ class Wire:
 
     def close(self):
         self.client.disconnect()
-        self.client.loop_stop()
+        self.thread.join(10)
 
 
 class Province:

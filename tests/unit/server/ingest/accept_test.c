@@ -85,6 +85,8 @@ static void garbage_has_a_reason(void **state)
 	refused(&m, "presence");
 	m = message("hatang/v1/a/reply", "no");
 	refused(&m, "reply");
+	m = message("hatang/v1/a/reply", "{\"ok\":true}");
+	refused(&m, "reply");
 }
 
 static void keys_of_garbage_are_kept(void **state)
@@ -122,7 +124,8 @@ static void ours_and_deletions_are_ignored(void **state)
 
 static void a_reply_has_no_key(void **state)
 {
-	struct client_message m = message("hatang/v1/a/reply", "{\"id\":\"1\"}");
+	struct client_message m =
+	    message("hatang/v1/a/reply", "{\"id\":\"1\",\"ok\":true}");
 
 	m.props.has = PROPS_EPOCH | PROPS_SEQ;
 	accepted(&m, ACCEPT_REPLY);
