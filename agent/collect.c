@@ -56,6 +56,8 @@ struct collect {
 	size_t n_memories;
 	size_t pending;
 	bool seal_soon; /* when the commit under way is done */
+	bool ended;     /* a run, and its readings are open */
+	int64_t sealed_ns;
 	bool overrun;
 	struct collect_counters counters;
 };
@@ -413,6 +415,8 @@ static ht_err seal_pack(struct collect *c, size_t *at)
 	struct commit *k = commit_new(c);
 	ht_err err = k ? encode(c, &c->open, at, k) : HT_NOMEM;
 
+	if (k)
+		c->sealed_ns = k->job.now.mono_ns;
 	if (!err && *at == c->open.n)
 		err = memories_take(c, k);
 	if (!err && k->payload.len == 0 && k->entry.n_memories == 0) {
@@ -433,7 +437,7 @@ static void seal(struct collect *c)
 	size_t at = 0;
 	ht_err err = HT_OK;
 
-	c->seal_soon = false;
+	c->seal_soon = c->ended = false;
 	if (c->open.n == 0 && memories_ready(c) == 0)
 		return;
 	do {
@@ -484,6 +488,7 @@ void collect_ended(struct collect *c, const char *instance)
 {
 	struct memory *m = memory_find(c, instance);
 
+	c->ended = c->open.n > 0;
 	if (!m || m->state != MEMORY_STAGED)
 		return;
 	m->state = MEMORY_READY;
@@ -526,6 +531,16 @@ void collect_gaps(struct collect *c, const struct spool_gap *gaps, size_t n)
 	ht_buf_fini(&b.texts);
 }
 
+/* A run that has ended need not wait for others, unless packs come too often. */
+static int64_t due_ns(const struct collect *c)
+{
+	int64_t from_ns = c->open.since_ns;
+
+	if (c->ended && c->sealed_ns < from_ns)
+		from_ns = c->sealed_ns;
+	return from_ns + COLLECT_SEAL_NS;
+}
+
 void collect_tick(struct collect *c)
 {
 	struct spool_now now;
@@ -533,7 +548,7 @@ void collect_tick(struct collect *c)
 	if (c->open.n == 0 && memories_ready(c) == 0)
 		return;
 	c->config.clock(c->config.arg, &now);
-	if (c->open.n > 0 && now.mono_ns - c->open.since_ns < COLLECT_SEAL_NS)
+	if (c->open.n > 0 && now.mono_ns < due_ns(c))
 		return;
 	if (c->pending < COLLECT_PENDING_MAX)
 		seal(c);

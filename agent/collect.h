@@ -1,7 +1,8 @@
 /* Readings become SenML packs, and packs go to the spool. A pack is sealed at
- * COLLECT_SEAL_BYTES or COLLECT_SEAL_NS after its first reading, or when a run ended
- * that remembered something: then at once, or as soon as the commit before it is done
- * (so a fast probe groups its runs instead of queueing syncs).
+ * COLLECT_SEAL_BYTES or COLLECT_SEAL_NS after its first reading; sooner when a run has
+ * ended: at the next tick, unless the last pack was sealed within COLLECT_SEAL_NS (so
+ * fast probes share packs); at once, or as soon as the commit before it is done, when the
+ * run remembered something (so a fast probe groups its runs instead of queueing syncs).
  *
  * It keeps the probes' memories: what a run remembers is seen by the next run at once,
  * and is committed with the pack that holds the last reading of the run, or not at all.
@@ -60,7 +61,7 @@ const void *collect_recall(struct collect *c, const char *instance, size_t *out_
 HT_MUST_CHECK ht_err collect_remember(
     struct collect *c, const char *instance, const void *bytes, size_t len);
 
-/* The run is over: its readings and its memory belong together now. */
+/* The run is over: its readings and its memory belong together now, and go soon. */
 void collect_ended(struct collect *c, const char *instance);
 
 /* Report gaps, in a pack of their own. */

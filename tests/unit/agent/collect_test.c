@@ -178,6 +178,29 @@ static void test_seal_by_age(void **state)
 	assert_float_equal(seen.times[1], 1519887604.0, 0.001);
 }
 
+/* A run that has ended goes with the next tick; packs come no faster for that. */
+static void test_ended_run_goes_soon(void **state)
+{
+	begin(SENML_CBOR, 0);
+	put_count("a", 1, moment.mono_ns);
+	collect_tick(collect);
+	assert_int_equal(collect_counters(collect)->packs, 0);
+	collect_ended(collect, "a");
+	collect_tick(collect);
+	assert_int_equal(collect_counters(collect)->packs, 1);
+	for (uint64_t n = 1; n <= 20; n++) {
+		moment.mono_ns += HT_NS_PER_S;
+		put_count("a", n + 1, moment.mono_ns);
+		collect_ended(collect, "a");
+		collect_tick(collect);
+	}
+	assert_int_equal(collect_counters(collect)->packs, 1 + 20 / 5);
+	settle();
+	end();
+	look();
+	assert_int_equal(seen.records, 21);
+}
+
 static void test_free_clock(void **state)
 {
 	begin(SENML_JSON, 0);
@@ -323,6 +346,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_seal_by_age),
+		T(test_ended_run_goes_soon),
 		T(test_free_clock),
 		T(test_seal_by_size),
 		T(test_memory_goes_with_its_run),
