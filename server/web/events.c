@@ -12,6 +12,8 @@
 #include "server/web/sql.h"
 
 #define EVENTS_BEAT_NS (15 * HT_NS_PER_S)
+#define EVENTS_LOOK_NS (200 * HT_NS_PER_MS) /* at the store's version: one small read */
+#define EVENTS_TELL_NS HT_NS_PER_S          /* between two looks at what changed */
 #define EVENTS_BACKLOG \
 	2048 /* bytes waiting for one stream; more is dropped and told as "reset" */
 
@@ -124,7 +126,11 @@ static bool events_pause(struct events *e)
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += 1;
+	until.tv_nsec += EVENTS_LOOK_NS;
+	if (until.tv_nsec >= HT_NS_PER_S) {
+		until.tv_nsec -= HT_NS_PER_S;
+		until.tv_sec++;
+	}
 	pthread_mutex_lock(&e->lock);
 	while (!e->stopping && pthread_cond_timedwait(&e->wake, &e->lock, &until) == 0)
 		;
@@ -136,18 +142,21 @@ static bool events_pause(struct events *e)
 static void *events_run(void *arg)
 {
 	struct events *e = arg;
-	int64_t version = events_version(e), beat_ns = ht_mono_ns();
+	int64_t version = events_version(e), beat_ns = ht_mono_ns(), told_ns = beat_ns;
 
 	events_look(e, false);
 	while (events_pause(e)) {
-		int64_t now_version = events_version(e);
+		int64_t now_version = events_version(e), now_ns = ht_mono_ns();
 
-		if (now_version != version)
+		/* A quiet store is told of at once, a busy one each second. */
+		if (now_version != version && now_ns - told_ns >= EVENTS_TELL_NS) {
 			events_look(e, true);
-		version = now_version;
-		if (ht_mono_ns() - beat_ns >= EVENTS_BEAT_NS) {
+			version = now_version;
+			told_ns = now_ns;
+		}
+		if (now_ns - beat_ns >= EVENTS_BEAT_NS) {
 			events_put_all(e, ": beat\n\n");
-			beat_ns = ht_mono_ns();
+			beat_ns = now_ns;
 		}
 	}
 	return NULL;
