@@ -15,6 +15,7 @@
 #include "agent/notify.h"
 #include "agent/owner.h"
 #include "agent/propose.h"
+#include "agent/renew.h"
 #include "agent/rights.h"
 #include "agent/status.h"
 #include "base/file.h"
@@ -270,6 +271,7 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	}
 	health_clock(a);
+	renew_tick(a, now);
 	collect_tick(a->collect);
 	report_gaps(a, now);
 	if (now >= a->health_ns) {

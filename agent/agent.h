@@ -40,6 +40,8 @@ struct agent {
 	bool clock_known, clock_synchronised;
 
 	int64_t health_ns, trim_ns, gaps_ns, propose_ns; /* when each is next */
+	int64_t renew_ns;   /* when our certificate is looked at next */
+	bool renew_connect; /* a new one is there: connect with it */
 	bool trimming, listing_gaps;
 	struct options *next_options; /* a reload that waits for the old runner's end */
 	bool stopping;

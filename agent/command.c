@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/oneshot.h"
 #include "agent/propose.h"
+#include "agent/renew.h"
 #include "base/log.h"
 #include "mqtt/control.h"
 
@@ -154,6 +155,18 @@ static void run_propose(struct agent *a, const struct control_cmd *c)
 	ht_buf_fini(&b);
 }
 
+/* ── certificate ──────────────────────────────────────────────────────────────────── */
+
+static void run_certificate(struct agent *a, const struct control_cmd *c)
+{
+	struct ht_fault fault = { 0 };
+	ht_err err = renew_take(a, c, &fault);
+
+	ht_log_info(
+	    "command.certificate", "ok=%s fault=\"%s\"", err ? "no" : "yes", fault.text);
+	reply(a, c->id, err, fault.text, NULL);
+}
+
 /* ── */
 
 void command_run(struct agent *a, const void *bytes, size_t len)
@@ -171,6 +184,9 @@ void command_run(struct agent *a, const void *bytes, size_t len)
 		break;
 	case CONTROL_PROBE:
 		run_probe(a, &c);
+		break;
+	case CONTROL_CERTIFICATE:
+		run_certificate(a, &c);
 		break;
 	case CONTROL_PROPOSE:
 		run_propose(a, &c);

@@ -752,6 +752,11 @@ ht_err publish_reload_tls(struct publish *p, struct ht_fault *fault)
 	return client_reload_tls(p->client, fault);
 }
 
+void publish_reconnect(struct publish *p)
+{
+	client_reconnect(p->client);
+}
+
 enum publish_state publish_state(const struct publish *p)
 {
 	return p->state;

@@ -64,6 +64,9 @@ HT_MUST_CHECK ht_err publish_reply(struct publish *p, const char *json, size_t l
 
 HT_MUST_CHECK ht_err publish_reload_tls(struct publish *p, struct ht_fault *fault);
 
+/* Connect anew, at once: with certificates that were reloaded. */
+void publish_reconnect(struct publish *p);
+
 enum publish_state publish_state(const struct publish *p);
 const char *publish_state_name(enum publish_state state);
 const struct publish_counters *publish_counters(const struct publish *p);

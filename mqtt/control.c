@@ -490,6 +490,7 @@ static const char *const verbs[CONTROL_OTHER] = {
 	[CONTROL_CONFIG] = "config",
 	[CONTROL_PROBE] = "probe",
 	[CONTROL_PROPOSE] = "propose",
+	[CONTROL_CERTIFICATE] = "certificate",
 };
 
 static enum control_verb verb_find(const char *text)
@@ -514,6 +515,14 @@ static ht_err put_verb(const struct control_cmd *c, struct ht_buf *out)
 			return err;
 		put_text(out, "yaml", c->yaml);
 		put_text(out, "hash", c->hash);
+		return HT_OK;
+	case CONTROL_CERTIFICATE:
+		if (!c->certificate)
+			return HT_INVALID;
+		err = long_text_fits(c->certificate);
+		if (err)
+			return err;
+		put_text(out, "certificate", c->certificate);
 		return HT_OK;
 	case CONTROL_PROBE:
 		if (c->n_set > CONTROL_PAIRS_MAX)
@@ -554,6 +563,8 @@ static void read_verb(struct fields *f, struct control_cmd *c)
 	if (c->verb == CONTROL_CONFIG) {
 		heap_text(f, "yaml", true, &c->yaml);
 		need_text(f, "hash", c->hash, sizeof(c->hash), is_hash);
+	} else if (c->verb == CONTROL_CERTIFICATE) {
+		heap_text(f, "certificate", true, &c->certificate);
 	} else if (c->verb == CONTROL_PROBE) {
 		need_text(f, "name", c->name, sizeof(c->name), is_word);
 		read_pairs(f, "set", c->set, &c->n_set);
@@ -580,6 +591,7 @@ ht_err control_cmd_decode(const void *bytes, size_t len, struct control_cmd *out
 void control_cmd_fini(struct control_cmd *c)
 {
 	free(c->yaml);
+	free(c->certificate);
 	*c = (struct control_cmd){ 0 };
 }
 

@@ -82,7 +82,13 @@ bool control_ack_covers(const struct control_ack *a, int64_t seq);
 /* --- cmd and reply
  * ------------------------------------------------------------------------- */
 
-enum control_verb { CONTROL_CONFIG, CONTROL_PROBE, CONTROL_PROPOSE, CONTROL_OTHER };
+enum control_verb {
+	CONTROL_CONFIG,
+	CONTROL_PROBE,
+	CONTROL_PROPOSE,
+	CONTROL_CERTIFICATE,
+	CONTROL_OTHER
+};
 
 struct control_pair {
 	char key[CONTROL_WORD_MAX + 1];
@@ -95,6 +101,7 @@ struct control_cmd {
 	char verb_text[CONTROL_WORD_MAX +
 		       1]; /* as it came; encode writes it for CONTROL_OTHER */
 	char *yaml;        /* CONTROL_CONFIG; heap after decode */
+	char *certificate; /* CONTROL_CERTIFICATE: PEM, unchecked; heap after decode */
 	char hash[CONTROL_HASH_LEN +
 		  1]; /* CONTROL_CONFIG: SHA-256 of yaml, unchecked here */
 	char name[CONTROL_WORD_MAX + 1]; /* CONTROL_PROBE */

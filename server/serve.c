@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,6 +17,7 @@
 #include "server/registry/broker_sync.h"
 #include "server/registry/dynsec.h"
 #include "server/registry/enroll.h"
+#include "server/registry/renew.h"
 #include "server/score/score.h"
 #include "server/setup.h"
 #include "server/store/keep.h"
@@ -25,6 +28,8 @@
 #define GIVE_UP_MS   9000 /* a stop takes no longer */
 #define KEEP_SOON_MS 1000 /* between two slices of retention while there is more */
 #define KEEP_IDLE_MS 60000
+#define RENEWAL_NS   (60 * HT_NS_PER_S) /* for the agent's word that it has it */
+#define RENEWALS_MAX 64
 
 struct server {
 	const char *config_file;
@@ -40,6 +45,7 @@ struct server {
 	struct web *web;
 	struct keep_result kept;
 	bool keeping, stopping;
+	int renewals; /* with the writer */
 	int exit_code;
 };
 
@@ -220,6 +226,80 @@ static ht_err start_ingest(struct server *s, struct ht_fault *fault)
 	    &s->loop, s->writer, s->o->db_file, &config, &s->ingest, fault);
 }
 
+/* ── the agents' next certificates ───────────────────────────────────────────────── */
+
+struct renewal {
+	struct server *server;
+	char agent[HT_ID_MAX + 1];
+	char *csr, *pem;
+	bool made;
+	struct ht_fault fault;
+};
+
+static ht_err renewal_fn(struct db *db, void *arg)
+{
+	struct renewal *r = arg;
+
+	return renew_certificate(db, r->server->ca, r->agent, r->csr, ht_wall_ms(),
+	    &r->pem, &r->made, &r->fault);
+}
+
+static ht_err renewal_send(const struct renewal *r)
+{
+	struct json_object *o = json_object_new_object();
+
+	if (!o)
+		return HT_NOMEM;
+	json_object_object_add(o, "verb", json_object_new_string("certificate"));
+	json_object_object_add(o, "certificate", json_object_new_string(r->pem));
+	ht_err err = ingest_command(r->server->ingest, r->agent,
+	    json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN), RENEWAL_NS, NULL,
+	    NULL);
+	json_object_put(o);
+	return err;
+}
+
+/* The agent asks again in an hour when the answer does not reach it. */
+static void renewal_done(void *arg, ht_err err)
+{
+	struct renewal *r = arg;
+	struct server *s = r->server;
+
+	s->renewals--;
+	if (!err && s->ingest && !s->stopping)
+		err = renewal_send(r);
+	if (err)
+		ht_log_warn("renewal.refused", "agent=%s err=%s why=\"%s\"", r->agent,
+		    ht_err_name(err), r->fault.text);
+	else
+		ht_log_info("renewal.sent", "agent=%s made=%s", r->agent,
+		    r->made ? "yes" : "before");
+	free(r->csr);
+	free(r->pem);
+	free(r);
+}
+
+static void on_request(void *arg, const char *agent, const void *json, size_t len)
+{
+	struct server *s = arg;
+	char *csr = s->renewals < RENEWALS_MAX ? renew_request(json, len) : NULL;
+	struct renewal *r = csr ? calloc(1, sizeof(*r)) : NULL;
+
+	if (!r) {
+		free(csr);
+		return;
+	}
+	r->server = s;
+	r->csr = csr;
+	snprintf(r->agent, sizeof(r->agent), "%s", agent);
+	if (writer_post(s->writer, renewal_fn, renewal_done, r)) {
+		free(csr);
+		free(r);
+		return;
+	}
+	s->renewals++;
+}
+
 /* ── the broker's lists ──────────────────────────────────────────────────────────── */
 
 static ht_err sync_publish(void *arg, const char *topic, const void *payload, size_t len)
@@ -268,8 +348,10 @@ static ht_err start_sync(struct server *s)
 	if (!s->ca)
 		return HT_OK;
 	ht_err err = broker_sync_start(&s->loop, s->writer, &config, &s->sync);
-	if (!err)
+	if (!err) {
 		ingest_listen(s->ingest, &listener);
+		ingest_on_request(s->ingest, on_request, s);
+	}
 	return err;
 }
 

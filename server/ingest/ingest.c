@@ -94,6 +94,8 @@ struct ingest {
 	size_t n_commands;                         /* in both lists */
 	struct ingest_stats stats;
 	struct ingest_listener listener; /* topic NULL: none */
+	void (*request)(void *arg, const char *agent, const void *json, size_t len);
+	void *request_arg;
 };
 
 static void random_hex(char *out, size_t bytes)
@@ -657,6 +659,8 @@ static void take_reply(struct ingest *in, struct agent *a, const struct accept *
 			return;
 		}
 	}
+	if (in->request)
+		in->request(in->request_arg, a->id, m->row.payload, m->row.len);
 }
 
 /* `json` with the id put in; NULL when it is no object with a verb. */
@@ -1011,6 +1015,14 @@ void ingest_stop(struct ingest *in, void (*done)(void *arg), void *arg)
 void ingest_listen(struct ingest *in, const struct ingest_listener *listener)
 {
 	in->listener = *listener;
+}
+
+void ingest_on_request(struct ingest *in,
+    void (*request)(void *arg, const char *agent, const void *json, size_t len),
+    void *arg)
+{
+	in->request = request;
+	in->request_arg = arg;
 }
 
 ht_err ingest_publish(

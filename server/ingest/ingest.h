@@ -39,6 +39,12 @@ struct ingest_listener {
 };
 void ingest_listen(struct ingest *in, const struct ingest_listener *listener);
 
+/* What an agent says on `reply` unasked; on the loop, borrowed until return. Set before
+ * the loop runs. */
+void ingest_on_request(struct ingest *in,
+    void (*request)(void *arg, const char *agent, const void *json, size_t len),
+    void *arg);
+
 /* Publish at QoS 1, not retained, from the loop. HT_AGAIN while offline. */
 HT_MUST_CHECK ht_err ingest_publish(
     struct ingest *in, const char *topic, const void *payload, size_t len);

@@ -429,6 +429,23 @@ ht_err ca_sign(const struct ca *ca, const char *csr, size_t len, const char *age
 	return err;
 }
 
+bool ca_same_key(const char *csr, const char *cert)
+{
+	BIO *from = BIO_new_mem_buf(csr, -1), *with = BIO_new_mem_buf(cert, -1);
+	X509_REQ *r = from ? PEM_read_bio_X509_REQ(from, NULL, NULL, NULL) : NULL;
+	X509 *c = with ? PEM_read_bio_X509(with, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *a = r ? X509_REQ_get0_pubkey(r) : NULL,
+		 *b = c ? X509_get0_pubkey(c) : NULL;
+	bool same = a && b && EVP_PKEY_eq(a, b) == 1;
+
+	X509_REQ_free(r);
+	X509_free(c);
+	BIO_free(from);
+	BIO_free(with);
+	ERR_clear_error();
+	return same;
+}
+
 void ca_cert_fini(struct ca_cert *cert)
 {
 	free(cert->pem);

@@ -51,6 +51,8 @@ const char *ca_hash(const struct ca *ca); /* CA_HASH_HEX digits */
  *   HT_MALFORMED, HT_UNSUPPORTED (key), HT_DENIED (proof of the key is wrong) */
 HT_MUST_CHECK ht_err ca_sign(const struct ca *ca, const char *csr, size_t len,
     const char *agent, int64_t now_ms, struct ca_cert *out, struct ht_fault *fault);
+/* Whether a request (PEM) is for the key of a certificate (PEM). */
+bool ca_same_key(const char *csr, const char *cert);
 void ca_cert_fini(struct ca_cert *cert); /* accepts a zeroed one */
 
 /* Keep a part's key and certificate in `cert_file` and `key_file` (0600): made when they

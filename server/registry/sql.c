@@ -105,6 +105,9 @@ static const char *const text[SQL_COUNT] = {
 	[SQL_CERT_PUT] = "INSERT INTO certificate (serial, agent, not_before_ms, "
 			 "not_after_ms, issued_ms, pem)"
 			 " VALUES ($1, $2, $3, $4, $5, $6)",
+	[SQL_CERT_NEWEST] =
+	    "SELECT not_before_ms, not_after_ms, pem FROM certificate WHERE agent = $1"
+	    " AND revoked_ms IS NULL ORDER BY issued_ms DESC, serial DESC LIMIT 1",
 	[SQL_CERT_REVOKE] = "UPDATE certificate SET revoked_ms = $1, revoke_reason = $2"
 			    " WHERE agent = $3 AND revoked_ms IS NULL",
 	[SQL_CERT_REVOKED] =

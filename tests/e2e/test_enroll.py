@@ -3,9 +3,11 @@ its own CA over HTTPS, the mosquitto that it configured, hatang-agent enroll and
 import json
 import os
 import pathlib
+import sqlite3
 import ssl
 import stat
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -92,14 +94,16 @@ broker: {{ config_dir: {broker_dir}, pid_file: {self.folder}/mosquitto.pid, list
         self.agents.append(a)
         return a.start()
 
-    def packs(self, agent):
-        import sqlite3
+    def query(self, sql, *args):
         db = sqlite3.connect(f"file:{self.state}/server.db?mode=ro", uri=True, timeout=20)
         try:
-            return db.execute("SELECT count(*) FROM journal WHERE source = 'agent' AND kind = 'data'"
-                              " AND agent = ?", (agent,)).fetchone()[0]
+            return db.execute(sql, args).fetchall()
         finally:
             db.close()
+
+    def packs(self, agent):
+        return self.query("SELECT count(*) FROM journal WHERE source = 'agent' AND kind = 'data'"
+                          " AND agent = ?", agent)[0][0]
 
     def kill(self):
         for part in [*self.agents, self.server, self.broker]:
@@ -158,6 +162,70 @@ def test_enrolling_again_adopts_the_history(province):
     assert "as bat-xat-1 of" in province.enroll("b", province.token(agent="bat-xat-1"))
     province.run("b")
     until("the new machine delivers", lambda: province.packs("bat-xat-1") > 0)
+
+
+def aged(province, folder, agent):
+    """Put a certificate in place that is good for ten minutes more, and was for nine days:
+    for the agent's own key, and known to the server."""
+    ca = province.folder / "mint"
+    ca.mkdir()
+    (ca / "index").write_text("")
+    (ca / "conf").write_text(f"""\
+[ca]
+default_ca = d
+[d]
+new_certs_dir = {ca}
+database = {ca}/index
+rand_serial = yes
+default_md = sha256
+policy = p
+x509_extensions = x
+[p]
+commonName = supplied
+[x]
+basicConstraints = CA:FALSE
+extendedKeyUsage = clientAuth
+""")
+    now = int(time.time())
+    start, end = now - 9 * 86400, now + 600
+    stamp = lambda t: time.strftime("%Y%m%d%H%M%SZ", time.gmtime(t))
+    openssl = lambda *a: subprocess.run(["openssl", *map(str, a)], check=True, capture_output=True)
+    openssl("req", "-new", "-key", folder / "key.pem", "-subj", f"/CN={agent}", "-out", ca / "csr")
+    openssl("ca", "-batch", "-notext", "-config", ca / "conf", "-cert", province.state / "ca/ca.crt",
+            "-keyfile", province.state / "ca/ca.key", "-in", ca / "csr", "-out", ca / "crt",
+            "-startdate", stamp(start), "-enddate", stamp(end))
+    (folder / "cert.pem").write_bytes((ca / "crt").read_bytes())
+    db = sqlite3.connect(province.state / "server.db", timeout=20)
+    with db:
+        db.execute("UPDATE certificate SET not_before_ms = ?, not_after_ms = ? WHERE agent = ?",
+                   (start * 1000, end * 1000, agent))
+    db.close()
+    return end
+
+
+def ends(cert):
+    text = subprocess.run(["openssl", "x509", "-in", cert, "-noout", "-enddate"], check=True,
+                          capture_output=True, text=True).stdout
+    return ssl.cert_time_to_seconds(text.strip().split("=", 1)[1])
+
+
+def test_a_certificate_is_renewed_before_it_ends(province):
+    province.import_csv("district.csv")
+    province.enroll("a", province.token())
+    folder, _ = province.agent("a")
+    end, key = aged(province, folder, "bat-xat-1"), (folder / "key.pem").read_bytes()
+    assert ends(folder / "cert.pem") == end
+    agent = province.run("a")
+    until("a new certificate is there", lambda: ends(folder / "cert.pem") > end + 300 * 86400)
+    until("the agent has connected with it", lambda: agent.log.read_text().count("to=sending") >= 2)
+    had = province.packs("bat-xat-1")
+    until("packs come by it", lambda: province.packs("bat-xat-1") > had + 1)
+    assert (folder / "key.pem").read_bytes() == key
+    rows = province.query("SELECT count(*) FROM certificate WHERE revoked_ms IS NULL")
+    assert rows == [(2,)]  # the old one stays good until its end
+    assert province.query("SELECT agent FROM certificate ORDER BY issued_ms DESC LIMIT 1") == [("bat-xat-1",)]
+    assert province.query("SELECT count(*) FROM journal WHERE source = 'operator'"
+                          " AND kind = 'agent.renew'") == [(1,)]
 
 
 def test_refusals_say_why(province):

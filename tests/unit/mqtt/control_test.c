@@ -221,6 +221,23 @@ static void test_config_command(void **state)
 	control_cmd_fini(&d);
 }
 
+static void test_certificate_command(void **state)
+{
+	struct control_cmd c = { .id = "22",
+		.verb = CONTROL_CERTIFICATE,
+		.certificate = (char *)"-----BEGIN CERTIFICATE-----\nAA==\n" };
+	static const char without[] = "{\"id\":\"22\",\"verb\":\"certificate\"}";
+	struct control_cmd d;
+
+	assert_ok(control_cmd_encode(&c, &out));
+	assert_ok(control_cmd_decode(out.data, out.len, &d));
+	assert_int_equal(d.verb, CONTROL_CERTIFICATE);
+	assert_string_equal(d.certificate, c.certificate);
+	control_cmd_fini(&d);
+	assert_int_equal(
+	    control_cmd_decode(without, sizeof(without) - 1, &d), HT_MALFORMED);
+}
+
 static void test_probe_command(void **state)
 {
 	struct control_cmd c = { .id = "a0",
@@ -357,6 +374,7 @@ int main(void)
 		TEST(test_ack_has_a_ceiling),
 		TEST(test_bad_acks_are_refused),
 		TEST(test_config_command),
+		TEST(test_certificate_command),
 		TEST(test_probe_command),
 		TEST(test_other_verbs_can_be_answered),
 		TEST(test_bad_commands_are_refused),

@@ -26,6 +26,7 @@
 #include "server/registry/dynsec.h"
 #include "server/registry/enroll.h"
 #include "server/registry/operator.h"
+#include "server/registry/renew.h"
 #include "server/registry/token.h"
 #include "server/store/migrate.h"
 #include "server/store/writer.h"
@@ -781,6 +782,66 @@ static void a_token_works_once_and_only_whole(void **state)
 	free(csr);
 }
 
+struct renewal {
+	const char *agent, *csr;
+	int64_t now_ms;
+	char *pem;
+	bool made;
+};
+
+static ht_err do_renew(struct db *db, void *arg)
+{
+	struct renewal *r = arg;
+
+	return renew_certificate(
+	    db, t.ca, r->agent, r->csr, r->now_ms, &r->pem, &r->made, NULL);
+}
+
+static void a_certificate_is_renewed_for_its_own_key_alone(void **state)
+{
+	const int64_t day_ms = INT64_C(86400000);
+	struct job j = new_job();
+	char *csr = make_csr(in_dir("y.key")), *other = make_csr(in_dir("z.key"));
+
+	call(make_token, &j);
+	struct json_object *body = body_json(j.token, csr, "renews", FP_A);
+	j.body = json_object_to_json_string(body);
+	call(do_enroll, &j);
+	free(j.answer.body);
+	json_object_put(body);
+
+	/* Young yet: the same again, and no other is made. */
+	struct renewal r = { "renews", csr, ht_wall_ms() + 100 * day_ms };
+	assert_ok(writer_call(t.writer, do_renew, &r));
+	assert_false(r.made);
+	free(r.pem);
+	struct renewal late = { "renews", csr, ht_wall_ms() + 250 * day_ms };
+	assert_ok(writer_call(t.writer, do_renew, &late));
+	assert_true(late.made);
+	assert_true(ca_same_key(csr, late.pem));
+	struct renewal again = late;
+	assert_ok(writer_call(t.writer, do_renew, &again));
+	assert_false(again.made);
+	assert_string_equal(again.pem, late.pem);
+	free(again.pem);
+	free(late.pem);
+
+	struct renewal bad = { "renews", other, ht_wall_ms() + 250 * day_ms };
+	assert_int_equal(writer_call(t.writer, do_renew, &bad), HT_DENIED);
+	bad = (struct renewal){ "nobody", csr, ht_wall_ms() };
+	assert_int_equal(writer_call(t.writer, do_renew, &bad), HT_DENIED);
+	bad = (struct renewal){ "renews", "nonsense", ht_wall_ms() };
+	assert_int_equal(writer_call(t.writer, do_renew, &bad), HT_DENIED);
+	j = new_job();
+	j.agent = "renews";
+	call(do_revoke, &j);
+	bad = (struct renewal){ "renews", csr, ht_wall_ms() };
+	assert_int_equal(writer_call(t.writer, do_renew, &bad), HT_DENIED);
+	assert_null(bad.pem);
+	free(csr);
+	free(other);
+}
+
 struct racer {
 	uv_thread_t thread;
 	struct job job;
@@ -832,6 +893,7 @@ int main(void)
 		test(enrolling_anew_keeps_the_id_and_kicks_the_old_certificate),
 		test(what_the_broker_missed_heals),
 		test(a_token_works_once_and_only_whole),
+		test(a_certificate_is_renewed_for_its_own_key_alone),
 		test(of_many_uses_at_once_one_wins),
 	};
 
