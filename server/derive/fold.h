@@ -34,6 +34,14 @@ struct fold_input {
 	const char *agency; /* the agent's agency in the registry now, or NULL */
 };
 
+/* One settling: what a slice may still do, and what it leaves. */
+struct fold_settle {
+	int64_t now_ms;   /* the time of the newest row folded */
+	int64_t until_ns; /* ht_mono_ns: stop then, after one unit of work at least */
+	bool behind;      /* rows wait: what the next slice may change can wait as well */
+	bool more;        /* out: work is left; settle again, though no row comes */
+};
+
 struct fold {
 	const char *name;
 	int version;      /* a new number makes the server refold it at start */
@@ -45,10 +53,11 @@ struct fold {
 	ht_err (*apply)(struct db *db, const struct fold_input *in);
 	/* Remove all its results, before refolding. */
 	ht_err (*reset)(struct db *db);
-	/* After a slice of rows was folded, before the commit: the place for global work
-	 * on what became dirty. `now_ms` is the time of the newest row folded. May be
-	 * NULL. */
-	ht_err (*settle)(struct db *db, int64_t now_ms);
+	/* After a slice of rows, before the commit: the place for global work on what
+	 * became dirty (kept in the database, so that a restart loses none of it). Called
+	 * in the order of the list, until nobody has more and all rows are folded; also
+	 * without new rows. May be NULL. */
+	ht_err (*settle)(struct db *db, struct fold_settle *s);
 };
 
 /* Names of the agents' rows are checked before they are journaled; a record whose name

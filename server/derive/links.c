@@ -801,8 +801,9 @@ static ht_err links_reset(struct db *db)
 }
 
 /* Silence has no row of its own: the newest row's time brings it. */
-static ht_err links_settle(struct db *db, int64_t now_ms)
+static ht_err links_settle(struct db *db, struct fold_settle *s)
 {
+	int64_t now_ms = s->now_ms;
 	ht_err err = HT_OK;
 
 	while (!err) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server/derive/class.h"
 #include "server/derive/facts_sql.h"
@@ -706,11 +707,16 @@ static ht_err machines_reset(struct db *db)
 	return err;
 }
 
-static ht_err machines_settle(struct db *db, int64_t now_ms)
+/* While rows wait, one agency a slice at least: the next rows likely dirty it again. */
+static ht_err machines_settle(struct db *db, struct fold_settle *s)
 {
 	ht_err err = ready();
 
-	while (!err) {
+	for (int done = 0; !err; done++) {
+		if (done && ht_mono_ns() >= s->until_ns) {
+			s->more = true;
+			return HT_OK;
+		}
 		char agency[HT_ID_MAX + 1] = "";
 		int64_t at_ms = 0;
 		struct db_rows *r =
@@ -736,8 +742,8 @@ static ht_err machines_settle(struct db *db, int64_t now_ms)
 			err = facts_index_dirty(db, agency, at_ms);
 	}
 	if (err == HT_NOTFOUND)
-		err = db_exec(
-		    db, &facts_sql, FACTS_COVERAGE_PRUNE, "i", now_ms - KEEP_COVERAGE_MS);
+		err = db_exec(db, &facts_sql, FACTS_COVERAGE_PRUNE, "i",
+		    s->now_ms - KEEP_COVERAGE_MS);
 	return err;
 }
 

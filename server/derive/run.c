@@ -11,13 +11,19 @@
 
 #define SCAN_ROWS 256
 
+/* Of a slice's time rows have so many parts of four; the rest is for settling. */
+#define ROW_PARTS 3
+
 /* One slice's work. */
 struct run {
 	struct db *db;
 	const struct fold *const *folds;
 	size_t n;
 	int64_t cursor[RUN_FOLDS_MAX], from[RUN_FOLDS_MAX];
-	int64_t now_ms; /* received_ms of the newest row folded */
+	int64_t now_ms;   /* received_ms of the newest row folded */
+	int64_t until_ns; /* of the whole slice */
+	bool rows_left;   /* time was up before the rows */
+	bool more;        /* some fold has not settled all */
 };
 
 /* A decoded and dated pack, or nothing. */
@@ -212,16 +218,22 @@ static bool stops(ht_err err)
 	}
 }
 
-/* Call the fold inside a savepoint; what it refuses is undone and skipped. */
+/* Call the fold inside a savepoint; what it refuses is undone and skipped. in: NULL to
+ * settle. */
 static ht_err guarded(struct run *run, const struct fold *f, const struct fold_input *in)
 {
 	ht_err err = db_savepoint(run->db);
 
 	if (err)
 		return err;
-	err = in ? f->apply(run->db, in) : f->settle(run->db, run->now_ms);
-	if (!err)
+	struct fold_settle s = {
+		.now_ms = run->now_ms, .until_ns = run->until_ns, .behind = run->rows_left
+	};
+	err = in ? f->apply(run->db, in) : f->settle(run->db, &s);
+	if (!err) {
+		run->more |= s.more;
 		return db_release(run->db);
+	}
 	db_rollback_to(run->db);
 	if (stops(err))
 		return err;
@@ -233,6 +245,31 @@ static ht_err guarded(struct run *run, const struct fold *f, const struct fold_i
 static bool wants(const struct run *run, size_t i, const struct journal_row *row)
 {
 	return run->cursor[i] < row->id && run->folds[i]->sources & 1u << row->source;
+}
+
+/* All folds in one savepoint, for nearly always nobody refuses; if one does, the row is
+ * begun anew with a savepoint for each, so that the others keep what they made of it. */
+static ht_err apply_all(struct run *run, const struct fold_input *in)
+{
+	ht_err err = db_savepoint(run->db);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < run->n && !err; i++) {
+		if (wants(run, i, in->row))
+			err = run->folds[i]->apply(run->db, in);
+	}
+	if (!err)
+		return db_release(run->db);
+	db_rollback_to(run->db);
+	if (stops(err))
+		return err;
+	err = HT_OK;
+	for (size_t i = 0; i < run->n && !err; i++) {
+		if (wants(run, i, in->row))
+			err = guarded(run, run->folds[i], in);
+	}
+	return err;
 }
 
 static ht_err fold_row(struct run *run, const struct journal_row *row)
@@ -253,10 +290,10 @@ static ht_err fold_row(struct run *run, const struct journal_row *row)
 		.n_records = pack.n,
 		.agency = pack.has_agency ? pack.agency : NULL,
 	};
+	if (wanted && !err)
+		err = apply_all(run, &in);
 	for (size_t i = 0; i < run->n && !err; i++) {
-		if (wants(run, i, row))
-			err = guarded(run, run->folds[i], &in);
-		if (!err && run->cursor[i] < row->id)
+		if (run->cursor[i] < row->id)
 			run->cursor[i] = row->id;
 	}
 	pack_fini(&pack);
@@ -288,17 +325,7 @@ static ht_err fold_rows(struct run *run, int64_t until_ns)
 		if (err == HT_NOTFOUND)
 			err = HT_OK;
 	}
-	return err;
-}
-
-static ht_err settle(struct run *run)
-{
-	ht_err err = HT_OK;
-
-	for (size_t i = 0; i < run->n && !err; i++) {
-		if (run->folds[i]->settle && run->cursor[i] != run->from[i])
-			err = guarded(run, run->folds[i], NULL);
-	}
+	run->rows_left = rows_left;
 	return err;
 }
 
@@ -314,9 +341,24 @@ static ht_err one_int(
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
+/* A slice without rows goes on with what the ones before left. */
+static ht_err settle(struct run *run)
+{
+	ht_err err = HT_OK;
+
+	if (!run->now_ms)
+		err =
+		    one_int(run->db, DERIVE_JOURNAL_AT, slowest(run), true, &run->now_ms);
+	for (size_t i = 0; i < run->n && !err; i++) {
+		if (run->folds[i]->settle && run->now_ms)
+			err = guarded(run, run->folds[i], NULL);
+	}
+	return err;
+}
+
 static ht_err what_is_left(const struct run *run, struct writer_fold_state *out)
 {
-	struct writer_fold_state s = { 0 };
+	struct writer_fold_state s = { .more = run->more };
 	int64_t low = slowest(run), end;
 	ht_err err = one_int(run->db, DERIVE_JOURNAL_END, 0, false, &end);
 
@@ -334,16 +376,17 @@ ht_err run_slice_of(struct db *db, const struct fold *const *list, size_t n,
     int64_t budget_ns, struct writer_fold_state *out)
 {
 	struct run run = { .db = db, .folds = list, .n = n };
-	int64_t until_ns = ht_mono_ns() + budget_ns;
+	int64_t from_ns = ht_mono_ns();
 
 	assert(n <= RUN_FOLDS_MAX);
+	run.until_ns = from_ns + budget_ns;
 	if (n == 0) {
 		*out = (struct writer_fold_state){ 0 };
 		return HT_OK;
 	}
 	ht_err err = cursors_load(&run);
 	if (!err)
-		err = fold_rows(&run, until_ns);
+		err = fold_rows(&run, from_ns + budget_ns / 4 * ROW_PARTS);
 	if (!err)
 		err = settle(&run);
 	if (!err)

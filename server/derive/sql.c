@@ -15,6 +15,8 @@ static const char *const sql[DERIVE_STATEMENTS] = {
 	[DERIVE_JOURNAL_END] = "SELECT coalesce(max(id), 0) FROM journal",
 	[DERIVE_JOURNAL_AFTER] =
 	    "SELECT received_ms FROM journal WHERE id > $1 ORDER BY id LIMIT 1",
+	[DERIVE_JOURNAL_AT] =
+	    "SELECT received_ms FROM journal WHERE id <= $1 ORDER BY id DESC LIMIT 1",
 	[DERIVE_AGENCY] = "SELECT agency FROM agent WHERE id = $1",
 	[DERIVE_HORIZON] = "SELECT " OLDEST_MS,
 	[DERIVE_ANCHOR_OF_BOOT] =

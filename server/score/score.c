@@ -19,11 +19,9 @@
 #include "server/score/sql.h"
 
 enum {
-	DUE_MAX =
-	    32, /* agencies computed by time alone in one settling: bounds a slice */
-	DEPTH_MAX = 16,          /* levels above an agency; more is a circle */
-	LISTED_MAX = 500,        /* agencies below that an explanation lists */
-	EXPLAIN_MAX = 256 << 10, /* bytes of that list: an entry has 300 at most */
+	DEPTH_MAX = 16,         /* levels above an agency; more is a circle */
+	LISTED_MAX = 64,        /* agencies below that an explanation lists */
+	EXPLAIN_MAX = 64 << 10, /* bytes of that list: an entry has 400 at most */
 };
 
 #define HOUR_MS INT64_C(3600000)
@@ -208,7 +206,7 @@ static ht_err own_compute(
 
 /* ── an agency with all below it ─────────────────────────────────────────────────── */
 
-/* Text and not a tree of objects: a province lists hundreds, at every change. Ids need no
+/* Text and not a tree of objects: it is told anew at every change. Ids need no
  * escaping. */
 static void tell_number(struct ht_buf *b, const char *key, double v)
 {
@@ -254,92 +252,83 @@ static ht_err explain_total(enum indicator which, const struct indicator_sum *to
 	return ht_buf_err(list) ? ht_buf_err(list) : ht_buf_err(out);
 }
 
-static ht_err own_sum(
-    struct db *db, const char *agency, enum indicator which, struct indicator_sum *out)
-{
-	struct db_rows *r = db_start(db, &score_sql, SCORE_SUM_OWN, "sss", definition->id,
-	    agency, indicator_info[which].id);
-	ht_err err = db_next(r);
+/* One node: what it is alone and what is below it, of all indicators at once. */
+struct node {
+	struct indicator_sum total[IND_COUNT];
+	struct ht_buf list[IND_COUNT]; /* the parts, told */
+	int64_t n_below[IND_COUNT];
+};
 
-	*out = (struct indicator_sum){ .n = 0 };
-	if (!err)
-		sum_read(r, out);
-	db_done(r);
-	return err == HT_NOTFOUND ? HT_OK : err;
-}
-
-/* Sum up what is below; `list` gets the parts. */
-static ht_err sum_below(struct db *db, const char *agency, enum indicator which,
-    struct indicator_sum *total, int64_t *n_below, struct ht_buf *list)
+/* In the order of ids: sums of fractions depend on the order. */
+static ht_err read_parts(struct db_rows *r, bool own, struct node *n)
 {
-	struct indicator_sum below;
-	struct db_rows *r = db_start(db, &score_sql, SCORE_SUMS_BELOW, "sss",
-	    definition->id, indicator_info[which].id, agency);
+	struct indicator_sum part;
+	enum indicator which;
 	ht_err err;
 
 	while (!(err = db_next(r))) {
-		sum_read(r, &below);
-		indicator_sum_merge(total, &below);
-		if (below.n && (*n_below)++ < LISTED_MAX)
-			tell_below(list, db_text(r, 17), which, &below);
+		if (!indicator_find(db_text(r, 18), &which))
+			continue;
+		sum_read(r, &part);
+		if (own)
+			n->total[which] = part;
+		else
+			indicator_sum_merge(&n->total[which], &part);
+		if (part.n && (own || n->n_below[which]++ < LISTED_MAX))
+			tell_below(&n->list[which], db_text(r, 17), which, &part);
 	}
 	db_done(r);
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
-static ht_err total_compute(struct db *db, const char *agency, enum indicator which)
+static ht_err read_node(struct db *db, const char *agency, struct node *n)
 {
-	struct indicator_sum total;
-	struct indicator_value v;
-	struct ht_buf list, explain;
-	int64_t n_below = 0;
-	ht_err err = own_sum(db, agency, which, &total);
+	ht_err err = read_parts(
+	    db_start(db, &score_sql, SCORE_SUMS_OWN, "ss", definition->id, agency), true,
+	    n);
 
-	ht_buf_init(&list, EXPLAIN_MAX);
+	if (!err)
+		err = read_parts(db_start(db, &score_sql, SCORE_SUMS_BELOW, "ss",
+				     definition->id, agency),
+		    false, n);
+	return err;
+}
+
+static ht_err total_put(
+    struct db *db, const char *agency, enum indicator which, struct node *n)
+{
+	struct indicator_value v;
+	struct ht_buf explain;
+
 	ht_buf_init(&explain, EXPLAIN_MAX + 1024);
-	if (!err && total.n)
-		tell_below(&list, agency, which, &total);
-	if (!err)
-		err = sum_below(db, agency, which, &total, &n_below, &list);
-	if (!err)
-		err = explain_total(which, &total, n_below - LISTED_MAX, &list, &explain);
-	indicator_sum_value(which, &total, &v);
+	ht_err err = explain_total(which, &n->total[which],
+	    n->n_below[which] - LISTED_MAX, &n->list[which], &explain);
+	indicator_sum_value(which, &n->total[which], &v);
 	if (!err)
 		err = value_put(db, which, agency, 0, &v, NULL, 0, ht_buf_text(&explain),
-		    total.computed_ms);
+		    n->total[which].computed_ms);
 	if (!err)
-		err = sum_put(db, which, agency, 0, &total);
-	ht_buf_fini(&list);
+		err = sum_put(db, which, agency, 0, &n->total[which]);
 	ht_buf_fini(&explain);
 	return err;
 }
 
-/* ── what to compute, lowest first ───────────────────────────────────────────────── */
-
-struct todo {
-	char id[HT_ID_MAX + 1];
-	int depth;
-};
-
-struct todos {
-	struct todo *at;
-	size_t n, cap;
-};
-
-static ht_err todo_add(struct todos *t, const char *id, int depth)
+static ht_err total_compute(struct db *db, const char *agency)
 {
-	if (t->n == t->cap) {
-		size_t cap = t->cap ? t->cap * 2 : 64;
-		struct todo *more = realloc(t->at, cap * sizeof(*more));
-		if (!more)
-			return HT_NOMEM;
-		t->at = more;
-		t->cap = cap;
+	struct node n = { .n_below = { 0 } };
+
+	for (int k = 0; k < IND_COUNT; k++)
+		ht_buf_init(&n.list[k], EXPLAIN_MAX);
+	ht_err err = read_node(db, agency, &n);
+	for (int k = 0; k < IND_COUNT; k++) {
+		if (!err)
+			err = total_put(db, agency, (enum indicator)k, &n);
+		ht_buf_fini(&n.list[k]);
 	}
-	copy(t->at[t->n].id, sizeof(t->at[t->n].id), id);
-	t->at[t->n++].depth = depth;
-	return HT_OK;
+	return err;
 }
+
+/* ── sums that must be made anew ─────────────────────────────────────────────────── */
 
 static ht_err parent_of(struct db *db, const char *agency, char out[static HT_ID_MAX + 1])
 {
@@ -351,28 +340,68 @@ static ht_err parent_of(struct db *db, const char *agency, char out[static HT_ID
 	return err;
 }
 
-/* The agency and all above it; nothing for one that is not in the registry. */
-static ht_err todo_path(struct db *db, struct todos *t, const char *agency)
+/* Mark the agency and all above it. Whoever is marked has all above marked: an agency
+ * that moves marks both its old parent and its new one. */
+static ht_err mark_path(struct db *db, const char *agency)
 {
-	char path[DEPTH_MAX][HT_ID_MAX + 1], above[HT_ID_MAX + 1];
-	int n = 0;
+	char id[HT_ID_MAX + 1], above[HT_ID_MAX + 1];
 	ht_err err = HT_OK;
 
 	copy(above, sizeof(above), agency);
-	while (above[0] && n < DEPTH_MAX) {
-		char id[HT_ID_MAX + 1];
+	for (int n = 0; above[0] && n < DEPTH_MAX && !err; n++) {
 		copy(id, sizeof(id), above);
 		err = parent_of(db, id, above);
 		if (err)
 			break;
-		copy(path[n++], sizeof(path[0]), id);
+		err = db_exec(db, &score_sql, SCORE_TOTAL_MARK, "s", id);
+		if (!err && !db_changes(db))
+			break;
 	}
-	if (err && err != HT_NOTFOUND)
-		return err;
-	err = HT_OK;
-	for (int i = 0; i < n && !err; i++)
-		err = todo_add(t, path[i], n - i);
-	return err;
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
+struct todo {
+	char id[HT_ID_MAX + 1], parent[HT_ID_MAX + 1];
+	int depth;
+};
+
+struct todos {
+	struct todo *at;
+	size_t n, cap;
+};
+
+static ht_err todo_add(struct todos *t, const char *id, const char *parent)
+{
+	if (t->n == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 64;
+		struct todo *more = realloc(t->at, cap * sizeof(*more));
+		if (!more)
+			return HT_NOMEM;
+		t->at = more;
+		t->cap = cap;
+	}
+	struct todo *todo = &t->at[t->n++];
+	copy(todo->id, sizeof(todo->id), id);
+	copy(todo->parent, sizeof(todo->parent), parent);
+	todo->depth = 0;
+	return HT_OK;
+}
+
+/* All that are marked and still in the registry, in the order of ids. */
+static ht_err todo_load(struct db *db, struct todos *t)
+{
+	struct db_rows *r = db_start(db, &score_sql, SCORE_TOTAL_MARKED, "");
+	ht_err err = HT_OK;
+
+	while (!err && !(err = db_next(r)))
+		err = todo_add(t, db_text(r, 0), db_text(r, 1));
+	db_done(r);
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
+static int by_id(const void *key, const void *todo)
+{
+	return strcmp(key, ((const struct todo *)todo)->id);
 }
 
 static int deepest_first(const void *a, const void *b)
@@ -382,31 +411,60 @@ static int deepest_first(const void *a, const void *b)
 	return x->depth != y->depth ? y->depth - x->depth : strcmp(x->id, y->id);
 }
 
-static ht_err totals(struct db *db, struct todos *t)
+static void todo_sort(struct todos *t)
 {
-	ht_err err = HT_OK;
-
+	for (size_t i = 0; i < t->n; i++) {
+		const struct todo *up = &t->at[i];
+		while (up && up->parent[0] && t->at[i].depth < DEPTH_MAX) {
+			t->at[i].depth++;
+			up = bsearch(up->parent, t->at, t->n, sizeof(*up), by_id);
+		}
+	}
 	if (t->n)
 		qsort(t->at, t->n, sizeof(*t->at), deepest_first);
-	for (size_t i = 0; i < t->n && !err; i++) {
-		if (i && deepest_first(&t->at[i - 1], &t->at[i]) == 0)
-			continue;
-		for (int k = 0; k < IND_COUNT && !err; k++)
-			err = total_compute(db, t->at[i].id, (enum indicator)k);
+}
+
+/* Lowest first. What time does not suffice for stays marked; done is done, for whatever
+ * is above it is marked still. */
+static ht_err totals(struct db *db, struct fold_settle *s)
+{
+	struct todos t = { .n = 0 };
+	ht_err err = todo_load(db, &t);
+
+	todo_sort(&t);
+	for (size_t i = 0; i < t.n && !err; i++) {
+		if (i && ht_mono_ns() >= s->until_ns) {
+			s->more = true;
+			break;
+		}
+		err = total_compute(db, t.at[i].id);
+		if (!err)
+			err =
+			    db_exec(db, &score_sql, SCORE_TOTAL_UNMARK, "s", t.at[i].id);
 	}
+	if (!err && !s->more) /* those that left the registry */
+		err = db_exec(db, &score_sql, SCORE_TOTAL_CLEAR, "");
+	free(t.at);
 	return err;
 }
 
 /* ── an agency that is dirty or due ──────────────────────────────────────────────── */
 
-static ht_err scope_before(
-    struct db *db, const char *agency, bool *there, char parent[static HT_ID_MAX + 1])
+/* What an agency was when it was last computed. */
+struct before {
+	bool there;
+	char parent[HT_ID_MAX + 1];
+	int64_t computed_ms;
+};
+
+static ht_err scope_before(struct db *db, const char *agency, struct before *out)
 {
 	struct db_rows *r = db_start(db, &score_sql, SCORE_SCOPE_GET, "s", agency);
 	ht_err err = db_next(r);
 
-	*there = err == HT_OK;
-	copy(parent, HT_ID_MAX + 1, err ? NULL : db_text(r, 0));
+	*out = (struct before){ .there = err == HT_OK };
+	copy(out->parent, sizeof(out->parent), err ? NULL : db_text(r, 0));
+	out->computed_ms = err ? 0 : db_int(r, 1);
 	db_done(r);
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
@@ -425,8 +483,7 @@ static ht_err forget(struct db *db, const char *agency)
 }
 
 /* An agency that came, went or moved changes what those above it are. */
-static ht_err kin_changed(
-    struct db *db, struct todos *t, const char *before, const char *after, int64_t at_ms)
+static ht_err kin_changed(struct db *db, const char *before, const char *after)
 {
 	const char *const kin[] = { before, after };
 	ht_err err = HT_OK;
@@ -434,39 +491,47 @@ static ht_err kin_changed(
 	for (size_t i = 0; i < HT_COUNT(kin) && !err; i++) {
 		if (!kin[i][0])
 			continue;
-		err = facts_index_dirty(db, kin[i], at_ms);
+		err = facts_index_dirty(db, kin[i], 0);
 		if (!err)
-			err = todo_path(db, t, kin[i]);
+			err = mark_path(db, kin[i]);
 	}
 	return err;
 }
 
-static ht_err compute(
-    struct db *db, const char *agency, int64_t at_ms, int64_t now_ms, struct todos *t)
+/* Its time never goes back: it is the newest of all that made us look and of its window,
+ * in whatever order and however often we looked. */
+static int64_t time_of(
+    const struct before *before, int64_t at_ms, const struct inputs_time *t)
+{
+	int64_t now_ms = at_ms > t->window_ms ? at_ms : t->window_ms;
+
+	return now_ms > before->computed_ms ? now_ms : before->computed_ms;
+}
+
+static ht_err compute(struct db *db, const char *agency, int64_t at_ms, int64_t now_ms)
 {
 	struct inputs_time time = { .window_ms = step_of(agency, now_ms) };
 	struct inputs_agency a;
-	char before[HT_ID_MAX + 1];
-	bool there;
+	struct before before;
+	ht_err err = scope_before(db, agency, &before);
 
-	time.now_ms = at_ms > time.window_ms ? at_ms : time.window_ms;
-	ht_err err = inputs_agency(db, definition, agency, &time, &a);
+	time.now_ms = time_of(&before, at_ms, &time);
 	if (!err)
-		err = scope_before(db, agency, &there, before);
+		err = inputs_agency(db, definition, agency, &time, &a);
 	if (err)
 		return err;
 	if (!a.there) {
 		err = forget(db, agency);
-		return err || !there ? err : kin_changed(db, t, before, "", at_ms);
+		return err || !before.there ? err : kin_changed(db, before.parent, "");
 	}
 	err = own_compute(db, &a, &time);
 	if (!err)
 		err = db_exec(db, &score_sql, SCORE_SCOPE_PUT, "ssii", agency,
 		    or_null(a.parent), time.now_ms, time.window_ms + HOUR_MS);
 	if (!err)
-		err = todo_path(db, t, agency);
-	if (!err && (!there || strcmp(before, a.parent) != 0))
-		err = kin_changed(db, t, before, a.parent, at_ms);
+		err = mark_path(db, agency);
+	if (!err && (!before.there || strcmp(before.parent, a.parent) != 0))
+		err = kin_changed(db, before.parent, a.parent);
 	return err;
 }
 
@@ -484,34 +549,60 @@ static ht_err next_agency(
 	return err;
 }
 
-static ht_err compute_dirty(struct db *db, int64_t now_ms, struct todos *t)
+/* Go round the dirty ones, from behind the last one on: when time never suffices for all,
+ * none is passed over for ever. Only the order depends on it; the writer thread's. */
+static char round_at[HT_ID_MAX + 1];
+
+static ht_err next_dirty(struct db *db, char agency[static HT_ID_MAX + 1], int64_t *at_ms)
+{
+	ht_err err = next_agency(
+	    db_start(db, &score_sql, SCORE_DIRTY_NEXT, "s", round_at), agency, at_ms);
+
+	if (err == HT_NOTFOUND && round_at[0])
+		err = next_agency(
+		    db_start(db, &score_sql, SCORE_DIRTY_NEXT, "s", ""), agency, at_ms);
+	if (!err)
+		copy(round_at, sizeof(round_at), agency);
+	return err;
+}
+
+static ht_err compute_dirty(struct db *db, struct fold_settle *s)
 {
 	char agency[HT_ID_MAX + 1];
 	int64_t at_ms;
 	ht_err err;
 
-	while (!(err = next_agency(
-		     db_start(db, &score_sql, SCORE_DIRTY_NEXT, ""), agency, &at_ms))) {
+	for (int n = 0; !(err = next_dirty(db, agency, &at_ms)); n++) {
+		if (n && ht_mono_ns() >= s->until_ns) {
+			s->more = true;
+			break;
+		}
 		err = db_exec(db, &score_sql, SCORE_DIRTY_CLEAR, "s", agency);
 		if (!err)
-			err = compute(db, agency, at_ms, now_ms, t);
+			err = compute(db, agency, at_ms, s->now_ms);
 		if (err)
 			break;
 	}
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
-static ht_err compute_due(struct db *db, int64_t now_ms, struct todos *t)
+static ht_err compute_due(struct db *db, struct fold_settle *s)
 {
 	char agency[HT_ID_MAX + 1];
 	int64_t at_ms;
-	ht_err err = HT_OK;
+	ht_err err;
 
-	for (int i = 0; i < DUE_MAX && !err; i++) {
-		err = next_agency(db_start(db, &score_sql, SCORE_DUE_NEXT, "i", now_ms),
-		    agency, &at_ms);
-		if (!err)
-			err = compute(db, agency, 0, now_ms, t);
+	for (int n = 0;
+	     !(err = next_agency(db_start(db, &score_sql, SCORE_DUE_NEXT, "i", s->now_ms),
+		   agency, &at_ms));
+	     n++) {
+		if (n && ht_mono_ns() >= s->until_ns) {
+			s->more = true;
+			break;
+		}
+		err = compute(db, agency, 0, s->now_ms);
+		if (err)
+			break;
 	}
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
@@ -549,7 +640,7 @@ static ht_err score_apply(struct db *db, const struct fold_input *in)
 static ht_err score_reset(struct db *db)
 {
 	static const enum score_statement all[] = { SCORE_RESET_VALUES, SCORE_RESET_SUMS,
-		SCORE_RESET_SCOPES, SCORE_DIRTY_ALL };
+		SCORE_RESET_SCOPES, SCORE_TOTAL_CLEAR, SCORE_DIRTY_ALL };
 	ht_err err = HT_OK;
 
 	for (size_t i = 0; i < HT_COUNT(all) && !err; i++)
@@ -557,18 +648,29 @@ static ht_err score_reset(struct db *db)
 	return err;
 }
 
-static ht_err score_settle(struct db *db, int64_t now_ms)
+/* Sums wait while there is more to sum up, but no longer than this. */
+#define TOTALS_WAIT_NS HT_NS_PER_S
+
+static ht_err score_settle(struct db *db, struct fold_settle *s)
 {
-	struct todos t = { .n = 0 };
+	static int64_t summed_ns; /* when, not what: the writer thread's */
 	ht_err err = ready();
 
 	if (!err)
-		err = compute_dirty(db, now_ms, &t);
-	if (!err)
-		err = compute_due(db, now_ms, &t);
-	if (!err)
-		err = totals(db, &t);
-	free(t.at);
+		err = compute_dirty(db, s);
+	if (!err && !s->more)
+		err = compute_due(db, s);
+	if (err)
+		return err;
+	if ((s->more || s->behind) && ht_mono_ns() - summed_ns < TOTALS_WAIT_NS) {
+		s->more = true;
+		return HT_OK;
+	}
+	bool more = s->more;
+	s->more = false;
+	err = totals(db, s);
+	s->more |= more;
+	summed_ns = ht_mono_ns();
 	return err;
 }
 

@@ -7,8 +7,8 @@
 	" sources, computed_ms"
 
 static const char *const sql[SCORE_STATEMENTS] = {
-	[SCORE_DIRTY_NEXT] =
-	    "SELECT agency, at_ms FROM index_dirty ORDER BY agency LIMIT 1",
+	[SCORE_DIRTY_NEXT] = "SELECT agency, at_ms FROM index_dirty WHERE agency > $1"
+			     " ORDER BY agency LIMIT 1",
 	[SCORE_DIRTY_CLEAR] = "DELETE FROM index_dirty WHERE agency = $1",
 	[SCORE_DIRTY_ALL] =
 	    "INSERT INTO index_dirty (agency, at_ms) SELECT id, 0 FROM agency WHERE true"
@@ -48,7 +48,8 @@ static const char *const sql[SCORE_STATEMENTS] = {
 	[SCORE_DECLARATIONS] = "SELECT solution, answer, document, signer, declared_ms, "
 			       "expires_ms, journal_id"
 			       " FROM declaration WHERE agency = $1 ORDER BY solution",
-	[SCORE_SCOPE_GET] = "SELECT parent FROM index_scope WHERE agency = $1",
+	[SCORE_SCOPE_GET] =
+	    "SELECT parent, computed_ms FROM index_scope WHERE agency = $1",
 	[SCORE_SCOPE_PUT] =
 	    "INSERT INTO index_scope (agency, parent, computed_ms, due_ms) VALUES ($1, "
 	    "$2, $3, $4)"
@@ -71,13 +72,20 @@ static const char *const sql[SCORE_STATEMENTS] = {
 	    " low = excluded.low, high = excluded.high, coverage = excluded.coverage,"
 	    " confidence = excluded.confidence, weight = excluded.weight,"
 	    " sources = excluded.sources, computed_ms = excluded.computed_ms",
-	[SCORE_SUM_OWN] =
-	    "SELECT " SUM_COLUMNS " FROM index_sum"
-	    " WHERE definition = $1 AND agency = $2 AND indicator = $3 AND own = 1",
+	/* What an agency is alone, and what those below it are with all below them. CROSS
+	   keeps SQLite from reading all sums first. */
+	[SCORE_SUMS_OWN] = "SELECT " SUM_COLUMNS ", agency, indicator FROM index_sum"
+			   " WHERE definition = $1 AND agency = $2 AND own = 1",
 	[SCORE_SUMS_BELOW] =
-	    "SELECT " SUM_COLUMNS ", s.agency FROM agency a JOIN index_sum s"
-	    " ON s.definition = $1 AND s.agency = a.id AND s.indicator = $2 AND s.own = 0"
-	    " WHERE a.parent = $3 ORDER BY a.id",
+	    "SELECT " SUM_COLUMNS ", s.agency, s.indicator"
+	    " FROM agency a CROSS JOIN index_sum s WHERE s.definition = $1"
+	    " AND s.agency = a.id AND s.own = 0 AND a.parent = $2 ORDER BY a.id",
+	[SCORE_TOTAL_MARK] = "INSERT INTO index_total_dirty (agency) VALUES ($1)"
+			     " ON CONFLICT (agency) DO NOTHING",
+	[SCORE_TOTAL_MARKED] = "SELECT t.agency, a.parent FROM index_total_dirty t"
+			       " JOIN agency a ON a.id = t.agency ORDER BY t.agency",
+	[SCORE_TOTAL_UNMARK] = "DELETE FROM index_total_dirty WHERE agency = $1",
+	[SCORE_TOTAL_CLEAR] = "DELETE FROM index_total_dirty",
 	[SCORE_SUMS_DELETE] =
 	    "DELETE FROM index_sum WHERE definition = $1 AND agency = $2",
 	[SCORE_VALUE_PUT] =

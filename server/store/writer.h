@@ -73,7 +73,7 @@ void writer_stats(struct writer *w, struct writer_stats *out);
 
 /* The folds as the writer sees them; server/derive/run.c defines the one there is. */
 struct writer_fold_state {
-	bool more; /* there are rows that some fold has not seen */
+	bool more; /* some fold has not seen all rows, or not settled all */
 	int64_t lag_rows;
 	int64_t oldest_ms; /* received_ms of the first of them; 0: none */
 };

@@ -25,7 +25,8 @@ static const struct db_sql table = { "test", texts, N };
 static struct {
 	int64_t ids[64];
 	size_t n;
-	int resets, settles;
+	int resets, settles, work_left;
+	int64_t now_ms;
 	int64_t bad_row;
 	ht_err bad_err;
 } seen;
@@ -45,9 +46,11 @@ static ht_err see_reset(struct db *db)
 	return HT_OK;
 }
 
-static ht_err see_settle(struct db *db, int64_t now_ms)
+static ht_err see_settle(struct db *db, struct fold_settle *s)
 {
 	seen.settles++;
+	seen.now_ms = s->now_ms;
+	s->more = seen.work_left > 0 && --seen.work_left > 0;
 	return HT_OK;
 }
 
@@ -189,7 +192,28 @@ static void every_row_once_in_order(void **state)
 	assert_ok(slice(f, HT_NS_PER_S, &s));
 	assert_false(s.more);
 	assert_int_equal(seen.n, 5);
-	assert_int_equal(seen.settles, 2); /* only after slices that folded */
+	assert_int_equal(seen.now_ms, T0 + 4000);
+}
+
+/* Work that settling left is gone on with, though no row comes. */
+static void settles_until_nothing_is_left(void **state)
+{
+	struct fixture *f = *state;
+	struct writer_fold_state s;
+
+	pack(f, "x", BOOT_1, 100, T0, JOURNAL_DATA);
+	fold_all(f);
+	int before = seen.settles;
+	seen.work_left = 3;
+	for (int i = 0; i < 2; i++) {
+		assert_ok(slice(f, 0, &s));
+		assert_true(s.more);
+		assert_int_equal(s.lag_rows, 0);
+		assert_int_equal(seen.now_ms, T0);
+	}
+	assert_ok(slice(f, 0, &s));
+	assert_false(s.more);
+	assert_int_equal(seen.settles, before + 3);
 }
 
 static void a_new_version_folds_anew_alone(void **state)
@@ -300,6 +324,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_row_once_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    settles_until_nothing_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_new_version_folds_anew_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(
