@@ -196,6 +196,8 @@ static ht_err judge(const struct client_settings *s, const struct client_answer 
 
 	if (a->status >= 200 && a->status < 300)
 		return HT_OK;
+	if (!detail && text_of(a->json, "problems"))
+		detail = "refused for what is said above; nothing was changed";
 	if (!detail)
 		return ht_fault_set(fault, HT_IO,
 		    "%s answered %ld without saying why; is it hatang's server?", s->url,
