@@ -110,7 +110,7 @@ struct common {
 #define AT(f) offsetof(struct common, f)
 static const struct ht_option common_rows[] = {
 	{ "probe", HT_OPT_STRING, AT(probe), .required = true, .help = "which probe" },
-	{ "id", HT_OPT_STRING, AT(id), .min = 1, .max = HT_INSTANCE_MAX,
+	{ "id", HT_OPT_STRING, AT(id), .min = 1, .max = HT_ID_MAX,
 	    .help = "stable id of what is measured; the probe's name when left out" },
 	{ "every", HT_OPT_DURATION, AT(every_ns), .min = EVERY_MIN, .max = 31 * DAY_NS,
 	    .def = "60s", .help = "time from run to run" },
@@ -334,6 +334,7 @@ static void fill(
 		.timeout_ns = timeout ? timeout : st->common.every_ns,
 		.retries = st->common.retries,
 	};
+	snprintf(p->key, sizeof(p->key), "%.31s.%s", ops->name, p->id);
 }
 
 static ht_err make_probe(struct options *o, const struct ht_node *item,
@@ -361,7 +362,7 @@ static ht_err make_probe(struct options *o, const struct ht_node *item,
 	if (!err)
 		err =
 		    ht_options_load(st->table, &common_options, item, st->options, fault);
-	if (!err && st->common.id && !ht_id_valid(st->common.id, HT_INSTANCE_MAX))
+	if (!err && st->common.id && !ht_id_valid(st->common.id, HT_ID_MAX))
 		err = ht_node_fault(ht_node_get(item, "id"), fault,
 		    "\"%s\" is no id; use letters, digits and . _ : -", st->common.id);
 	if (!err && ops->check)
@@ -389,11 +390,11 @@ static ht_err make_probes(struct options *o, struct ht_fault *fault)
 		if (err)
 			return err;
 		for (size_t k = 0; k < i; k++) {
-			if (strcmp(o->probes[k].id, o->probes[i].id) == 0)
+			if (strcmp(o->probes[k].key, o->probes[i].key) == 0)
 				return ht_node_fault(list->items[i], fault,
-				    "the id \"%s\" is taken by another probe; ids are "
-				    "unique",
-				    o->probes[i].id);
+				    "there is a probe %s with the id \"%s\" already; "
+				    "give this one another id",
+				    o->probes[i].ops->name, o->probes[i].id);
 		}
 		o->n_probes = i + 1;
 	}

@@ -66,7 +66,7 @@ static void say_status(struct slot *s, const char *text)
 	struct runner *r = s->runner;
 	struct ht_reading reading = {
 		.metric = HT_M_AGENT_PROBE_STATUS,
-		.instance = r->probes[s->index].id,
+		.instance = r->probes[s->index].key,
 		.at_ns = ht_mono_ns(),
 		.string = text,
 	};
@@ -124,18 +124,23 @@ static void host_forget(const struct probe_host *host, void *arg)
 		monitor_forget(s->runner->monitor, arg);
 }
 
+static const char *key_of(const struct slot *s)
+{
+	return s->runner->probes[s->index].key;
+}
+
 static const void *host_recall(const struct probe_host *host, size_t *out_len)
 {
 	struct slot *s = host->owner;
 
-	return s->runner->sink.recall(s->runner->sink.arg, host->instance, out_len);
+	return s->runner->sink.recall(s->runner->sink.arg, key_of(s), out_len);
 }
 
 static ht_err host_remember(const struct probe_host *host, const void *bytes, size_t len)
 {
 	struct slot *s = host->owner;
 
-	return s->runner->sink.remember(s->runner->sink.arg, host->instance, bytes, len);
+	return s->runner->sink.remember(s->runner->sink.arg, key_of(s), bytes, len);
 }
 
 /* ── Runs ─────────────────────────────────────────────────────────────────────────── */
@@ -167,7 +172,7 @@ static void run_closed(void *arg)
 	free(s->run);
 	s->run = NULL;
 	schedule_ended(&r->schedule, s->index, ht_mono_ns(), s->ok);
-	r->sink.ended(r->sink.arg, r->probes[s->index].id, s->ok);
+	r->sink.ended(r->sink.arg, key_of(s), s->ok);
 	if (r->stopping)
 		finish(r);
 	else
@@ -204,7 +209,7 @@ static void run_begin(struct slot *s)
 	free(s->run);
 	s->run = NULL;
 	schedule_ended(&r->schedule, s->index, ht_mono_ns(), false);
-	r->sink.ended(r->sink.arg, p->id, false);
+	r->sink.ended(r->sink.arg, p->key, false);
 }
 
 static void turn(uv_timer_t *timer)
@@ -267,7 +272,7 @@ static void slot_init(struct runner *r, size_t i, const struct runner_config *co
 		},
 	};
 	r->jobs[i] = (struct schedule_job){
-		.id = r->probes[i].id,
+		.id = r->probes[i].key,
 		.every_ns = r->probes[i].every_ns,
 		.timeout_ns = r->probes[i].timeout_ns,
 		.retries = r->probes[i].retries,
