@@ -1,4 +1,4 @@
-/* hatang agents list | show | approve | revoke | claim | clones */
+/* hatang agents list | show | approve | revoke | claim | clones | vantage */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #define USAGE                                                                            \
 	"agents [list] | show ID | approve ID [--file CONFIG] | revoke ID --reason TEXT" \
-	" | clones | claim ID --fingerprint F"
+	" | clones | claim ID --fingerprint F | vantage ID [--off]"
 enum { CONFIG_MAX = 60000 };
 
 static const struct table_column columns[] = {
@@ -29,6 +29,25 @@ static const struct table_column clone_columns[] = {
 	{ "LAST", "last", TABLE_PLAIN },
 };
 
+static int done(const struct client_request *rq)
+{
+	int code = verb_send(rq, false, NULL);
+
+	if (code == HT_EXIT_OK)
+		puts("done");
+	return code;
+}
+
+static int vantage(const char *id, bool off)
+{
+	char path[512];
+	const char *body = off ? "{\"vantage\":false}" : "{\"vantage\":true}";
+
+	snprintf(path, sizeof(path), "/api/v1/agents/%s", id);
+	return done(&(struct client_request){
+	    .method = "PUT", .path = path, .body = body, .len = strlen(body) });
+}
+
 /* POST {key: value} to /api/v1/agents/<id>/<what>. */
 static int post(const char *id, const char *what, const char *key, const char *value)
 {
@@ -40,10 +59,8 @@ static int post(const char *id, const char *what, const char *key, const char *v
 	json_object_object_add(body, key, json_object_new_string(value));
 	rq.body = json_object_to_json_string(body);
 	rq.len = strlen(rq.body);
-	int code = verb_send(&rq, false, NULL);
+	int code = done(&rq);
 	json_object_put(body);
-	if (code == HT_EXIT_OK)
-		puts("done");
 	return code;
 }
 
@@ -102,6 +119,7 @@ static int approve(const char *id, const char *file)
 int agents_main(int argc, char **argv)
 {
 	const char *file = NULL, *reason = NULL, *fingerprint = NULL;
+	bool off = false;
 	const struct verb_option options[] = {
 		{ "file", &file, NULL,
 		    "approve: this configuration instead of the proposal" },
@@ -129,6 +147,8 @@ int agents_main(int argc, char **argv)
 		    &(struct client_request){ .method = "GET", .path = path }, true,
 		    NULL);
 	}
+	if (strcmp(what, "vantage") == 0)
+		return vantage(id, off);
 	if (strcmp(what, "approve") == 0)
 		return approve(id, file);
 	if (strcmp(what, "revoke") == 0 && reason)

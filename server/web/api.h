@@ -22,7 +22,7 @@ route_handler agents_list, agents_show, clones_list, latest_list, gaps_list, gar
 /* api_series.c */
 route_handler series_show;
 /* api_registry.c: what writes */
-route_handler agencies_import, agents_approve, agents_revoke, agents_claim,
+route_handler agencies_import, agents_put, agents_approve, agents_revoke, agents_claim,
     machines_correct, posture_declare, tokens_list, tokens_create, enroll_post, ca_show;
 /* api_health.c */
 route_handler metrics_show, healthz_show, readyz_show, events_stream, openapi_show;

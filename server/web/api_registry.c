@@ -24,6 +24,7 @@ struct edit {
 	struct operator_by by;
 	struct ht_fault fault;
 	union {
+		struct verb_agent agent;
 		struct verb_config config;
 		struct verb_revoke revoke;
 		struct verb_claim claim;
@@ -68,21 +69,29 @@ static void edit_run(
 	re->status = 204;
 }
 
-/* Whether the agent is there and in scope; else the reply says so. */
-static bool edit_agent(struct request *rq, struct reply *re)
+/* Whether the agent is there and in scope, and its agency; else the reply says so. */
+static bool edit_agent_of(
+    struct request *rq, struct reply *re, char agency[static HT_ID_MAX + 1])
 {
-	char agency[HT_ID_MAX + 1] = "";
 	struct db_rows *rows =
 	    db_start(rq->db, &web_sql, WEB_SQL_AGENT_AGENCY, "s", rq->args.at[0]);
 	bool there = db_next(rows) == HT_OK;
 
+	agency[0] = '\0';
 	if (there)
-		snprintf(agency, sizeof(agency), "%s", db_text(rows, 0));
+		snprintf(agency, HT_ID_MAX + 1, "%s", db_text(rows, 0));
 	db_done(rows);
 	if (there && http_sees(rq, agency))
 		return true;
 	http_not_found(re, "agent", rq->args.at[0]);
 	return false;
+}
+
+static bool edit_agent(struct request *rq, struct reply *re)
+{
+	char agency[HT_ID_MAX + 1];
+
+	return edit_agent_of(rq, re, agency);
 }
 
 static bool edit_agency(struct request *rq, struct reply *re, const char *agency)
@@ -94,6 +103,26 @@ static bool edit_agency(struct request *rq, struct reply *re, const char *agency
 }
 
 /* ── agents ── */
+
+static ht_err edit_vantage(struct db *db, void *arg)
+{
+	struct edit *edit = arg;
+
+	return operator_agent_put(db, &edit->by, &edit->agent, &edit->fault);
+}
+
+void agents_put(struct request *rq, struct reply *re)
+{
+	char agency[HT_ID_MAX + 1];
+	struct edit edit;
+
+	if (!edit_agent_of(rq, re, agency))
+		return;
+	edit_init(&edit, rq);
+	edit.agent = (struct verb_agent){ rq->args.at[0], agency,
+		param_number(&rq->fields, "vantage", 0) != 0 };
+	edit_run(&edit, edit_vantage, re);
+}
 
 static ht_err edit_approve(struct db *db, void *arg)
 {

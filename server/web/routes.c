@@ -85,6 +85,9 @@ static const struct param f_api_token[] = {
 	{ .name = "label", .type = PARAM_TEXT, .max = 120, .required = true },
 	OPTIONAL("expires", PARAM_TIME)
 };
+static const struct param f_agent[] = {
+	{ .name = "vantage", .type = PARAM_BOOL, .required = true }
+};
 static const struct param f_approve[] = {
 	{ .name = "config", .type = PARAM_TEXT, .max = 60000, .required = true }
 };
@@ -136,6 +139,8 @@ const struct route routes[] = {
 	{ ROUTE_GET, V1 "/agents", "listAgents", ROUTE_VIEWER, agents_list,
 	    QUERY(q_agents) },
 	{ ROUTE_GET, V1 "/agents/{agent}", "showAgent", ROUTE_VIEWER, agents_show },
+	{ ROUTE_PUT, V1 "/agents/{agent}", "putAgent", ROUTE_ADMIN, agents_put,
+	    FIELDS(f_agent) },
 	{ ROUTE_POST, V1 "/agents/{agent}/approve", "approveAgent", ROUTE_ADMIN,
 	    agents_approve, FIELDS(f_approve) },
 	{ ROUTE_POST, V1 "/agents/{agent}/revoke", "revokeAgent", ROUTE_ADMIN,
