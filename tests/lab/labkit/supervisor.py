@@ -7,6 +7,7 @@ import random
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -103,6 +104,9 @@ class Lab:
 
     # ── the way in: the dashboard's address on the outer machine ──────────────────────
     def relay(self):
+        """Plain HTTP on the outer loopback; towards the server TLS, checked by its CA."""
+        trust = ssl.create_default_context(cafile=self.facts["ca"])
+
         def pump(a, b):
             try:
                 while data := a.recv(65536):
@@ -118,7 +122,9 @@ class Lab:
         while True:
             client, _ = self.listener.accept()
             try:
-                server = socket.create_connection((net.CORE_ADDRESS, parts.HTTP_PORT), 5)
+                server = trust.wrap_socket(socket.create_connection((net.CORE_ADDRESS, parts.HTTP_PORT), 5),
+                                           server_hostname=net.CORE_ADDRESS)
+                server.settimeout(None)
             except OSError:
                 client.close()
                 continue
@@ -221,10 +227,10 @@ def main(argv):
     lab = Lab(topology, state, build, socket.socket(fileno=int(listen_fd)))
     try:
         lab.build_network()
-        facts = parts.start_all(lab)
+        lab.facts = parts.start_all(lab)
         threading.Thread(target=lab.relay, daemon=True).start()
         with open(os.path.join(state, READY + ".new"), "w", encoding="utf-8") as f:
-            json.dump({"pid": os.getpid(), **facts}, f)
+            json.dump({"pid": os.getpid(), **lab.facts}, f)
         os.rename(os.path.join(state, READY + ".new"), os.path.join(state, READY))
         lab.serve()
     except subprocess.CalledProcessError as e:
