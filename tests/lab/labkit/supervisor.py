@@ -173,6 +173,7 @@ class Lab:
                 words = json.loads(f.readline() or "[]")
                 if words == ["down"]:
                     self.down()
+                    os.unlink(path)
                     f.write(json.dumps({"ok": "down"}) + "\n")
                     return
                 try:
