@@ -6,7 +6,6 @@ import json
 import pathlib
 import subprocess
 
-
 from built import DRIVE
 
 HERE = pathlib.Path(__file__).resolve().parent

@@ -272,7 +272,9 @@ ht_err topology_load(
 	err = ht_options_load(&topology_options, NULL, yaml->root, out, fault);
 	for (size_t i = 0; !err && i < out->sites.n; i++)
 		err = check_site(out, i, fault);
-	if (err)
+	if (err) {
+		ht_options_fini(&topology_options, out);
 		ht_yaml_fini(yaml);
+	}
 	return err;
 }
