@@ -11,6 +11,19 @@
 
 #define PAGE_BYTES       4096
 #define GAP_TRIM_CEILING 64 /* packs dropped in one transaction */
+#define REST_MAX         64 /* ranges told of a broken file */
+
+/* Numbers that lay in a broken file. */
+struct rest {
+	struct {
+		char epoch[PROPS_HEX_LEN + 1], reason[SPOOL_REASON_MAX];
+		int64_t first, last;
+	} at[REST_MAX];
+	size_t n;
+	char epoch[PROPS_HEX_LEN + 1]; /* the present one, "": unknown */
+	int64_t next_seq;
+	bool has_present; /* packs of the present epoch are among them */
+};
 
 struct spool {
 	struct sql sql;
@@ -26,6 +39,9 @@ struct spool {
 	 * numbers are given in order and the disk takes nothing in between. */
 	int64_t lost_first, lost_last; /* 0 when there is none */
 	char lost_reason[SPOOL_REASON_MAX];
+
+	struct rest rest; /* of a broken file; not yet on record */
+	bool rest_due;
 
 	int64_t low_seq; /* lowest number of the present epoch that may still be here */
 	int64_t failed;
@@ -409,14 +425,94 @@ static void rename_suffixed(const char *path, const char *aside, const char *suf
 	(void)r;
 }
 
+static bool is_epoch(const char *text)
+{
+	return strlen(text) == PROPS_HEX_LEN &&
+	       strspn(text, "0123456789abcdef") == PROPS_HEX_LEN;
+}
+
+static void rest_put(
+    void *arg, const char *epoch, int64_t first, int64_t last, const char *reason)
+{
+	struct rest *r = arg;
+	bool present = strcmp(epoch, r->epoch) == 0;
+
+	if (present && !reason) {
+		r->has_present = true;
+		last = r->next_seq - 1;
+	}
+	if (r->n == REST_MAX || !is_epoch(epoch) || first < 1 || last < first)
+		return;
+	memcpy(r->at[r->n].epoch, epoch, PROPS_HEX_LEN + 1);
+	snprintf(r->at[r->n].reason, SPOOL_REASON_MAX, "%s",
+	    reason && strspn(reason, "abcdefghijklmnopqrstuvwxyz-") == strlen(reason)
+		? reason
+		: "corrupt");
+	r->at[r->n].first = first;
+	r->at[r->n++].last = last;
+}
+
+/* What we remember is newer than what the file says; a file that we never opened well is
+ * all there is. */
+static void rest_read(struct spool *s, struct rest *r)
+{
+	char epoch[PROPS_HEX_LEN + 1] = "";
+	int64_t next_seq = 0;
+	bool all = false;
+	bool open_before = s->low_seq > 0;
+
+	memset(r, 0, sizeof(*r));
+	if (open_before) {
+		memcpy(r->epoch, s->epoch, sizeof(r->epoch));
+		r->next_seq = s->next_seq;
+	} else if (!sql_state_of(s->path, epoch, sizeof(epoch), &next_seq) &&
+		   is_epoch(epoch) && next_seq >= 1) {
+		memcpy(r->epoch, epoch, sizeof(r->epoch));
+		r->next_seq = next_seq;
+	}
+	if (!r->epoch[0])
+		return;
+	all = sql_ranges_of(s->path, rest_put, r);
+	/* Some of it may have been acknowledged: rather too much than too little. */
+	if (!all && !r->has_present)
+		rest_put(
+		    r, r->epoch, open_before ? s->low_seq : 1, r->next_seq - 1, NULL);
+}
+
+/* Without its numbers, one of the new epoch stands for all that was lost. */
+static void rest_record(struct spool *s)
+{
+	const struct rest *r = &s->rest;
+	struct saved before = save(s);
+	ht_err err = run(s, SQL_BEGIN);
+
+	if (!err && !r->epoch[0])
+		lose(s, "corrupt-extent-unknown");
+	if (!err)
+		err = gap_flush_lost(s);
+	for (size_t i = 0; i < r->n && !err; i++)
+		err = gap_add(
+		    s, r->at[i].epoch, r->at[i].first, r->at[i].last, r->at[i].reason);
+	if (!err)
+		err = state_write(s, SQL_STATE_SET);
+	if (!err)
+		err = run(s, SQL_COMMIT);
+	if (err) {
+		rollback(s);
+		restore(s, &before);
+	}
+	s->rest_due = err != HT_OK; /* the next append tries again */
+}
+
 /* Keep the broken file for a person, and begin anew. */
 static ht_err start_over(struct spool *s, int64_t wall_ms, struct ht_fault *fault)
 {
-	char aside[4096], old[PROPS_HEX_LEN + 1];
-	int64_t first = s->low_seq, last = s->next_seq - 1;
+	char aside[4096];
 
-	memcpy(old, s->epoch, sizeof(old));
 	sql_close(&s->sql);
+	if (!s->rest_due)
+		rest_read(s, &s->rest);
+	s->rest_due = true;
 	snprintf(aside, sizeof(aside), "%s.corrupt-%" PRId64, s->path, wall_ms);
 	rename_suffixed(s->path, aside, "-wal");
 	rename_suffixed(s->path, aside, "-shm");
@@ -426,9 +522,8 @@ static ht_err start_over(struct spool *s, int64_t wall_ms, struct ht_fault *faul
 	s->lost_first = s->lost_last = 0;
 	s->packs = s->bytes = s->low_seq = 0;
 	ht_err err = attach(s, fault);
-	/* What lay in it is named while we still know it (it broke under our hands). */
-	if (!err && first > 0 && last >= first)
-		err = gap_add(s, old, first, last, "corrupt");
+	if (!err)
+		rest_record(s);
 	return err;
 }
 
@@ -577,6 +672,8 @@ ht_err spool_append(
 		if (err)
 			return err;
 	}
+	if (s->rest_due)
+		rest_record(s);
 	ht_err err = append_once(s, e, now);
 
 	if (err == HT_FULL) {

@@ -5,7 +5,9 @@
  * Not thread safe and blocking: it belongs to the worker thread (agent/worker.h), which
  * alone calls it. Bounded in bytes and age; what is given up, oldest first, becomes a
  * gap, which is forgotten only when the pack that reported it is acknowledged. A spool
- * that fails its check is moved aside and a new one, with a new epoch, begins. */
+ * that fails its check is moved aside and a new one, with a new epoch, begins; what lay
+ * in it is a gap "corrupt" with its numbers, or, when these cannot be read any more, a
+ * gap "corrupt-extent-unknown" at the new epoch's first number. */
 #ifndef HT_AGENT_SPOOL_H
 #define HT_AGENT_SPOOL_H
 

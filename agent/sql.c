@@ -244,6 +244,79 @@ ht_err sql_open(struct sql *s, const char *path, bool read_only, struct ht_fault
 	return err;
 }
 
+static bool ranges(sqlite3 *db, const char *text, sql_range_fn range, void *arg)
+{
+	sqlite3_stmt *st = NULL;
+	int code = sqlite3_prepare_v2(db, text, -1, &st, NULL);
+
+	while (code == SQLITE_OK || code == SQLITE_ROW) {
+		code = sqlite3_step(st);
+		if (code != SQLITE_ROW)
+			break;
+		const char *epoch = (const char *)sqlite3_column_text(st, 0);
+		range(arg, epoch ? epoch : "", sqlite3_column_int64(st, 1),
+		    sqlite3_column_int64(st, 2),
+		    (const char *)sqlite3_column_text(st, 3));
+	}
+	sqlite3_finalize(st);
+	return code == SQLITE_DONE;
+}
+
+static bool state_of(sqlite3 *db, char *epoch, size_t cap, int64_t *next_seq)
+{
+	sqlite3_stmt *st = NULL;
+	int code =
+	    sqlite3_prepare_v2(db, "SELECT epoch, next_seq FROM state", -1, &st, NULL);
+	const char *text = NULL;
+
+	if (code == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		text = (const char *)sqlite3_column_text(st, 0);
+	if (text && strlen(text) < cap) {
+		snprintf(epoch, cap, "%s", text);
+		*next_seq = sqlite3_column_int64(st, 1);
+	} else {
+		text = NULL;
+	}
+	sqlite3_finalize(st);
+	return text != NULL;
+}
+
+static sqlite3 *open_broken(const char *path)
+{
+	sqlite3 *db = NULL;
+
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+		NULL) == SQLITE_OK)
+		return db;
+	sqlite3_close(db);
+	return NULL;
+}
+
+ht_err sql_state_of(const char *path, char *epoch, size_t cap, int64_t *out_next_seq)
+{
+	sqlite3 *db = open_broken(path);
+	bool known = db && state_of(db, epoch, cap, out_next_seq);
+
+	sqlite3_close(db);
+	return known ? HT_OK : HT_CORRUPT;
+}
+
+bool sql_ranges_of(const char *path, sql_range_fn range, void *arg)
+{
+	sqlite3 *db = open_broken(path);
+	bool all =
+	    db &&
+	    ranges(db, "SELECT epoch, min(seq), max(seq), NULL FROM pack GROUP BY epoch",
+		range, arg);
+
+	/* Those that cannot be read are lost with the rest. */
+	if (db)
+		(void)ranges(
+		    db, "SELECT epoch, first, last, reason FROM gap", range, arg);
+	sqlite3_close(db);
+	return all;
+}
+
 void sql_close(struct sql *s)
 {
 	for (int i = 0; i < SQL_STMT_COUNT; i++)

@@ -51,6 +51,16 @@ void sql_close(struct sql *s); /* accepts a zeroed or half-open one */
 /* Read every page and index: HT_CORRUPT when something is wrong. */
 HT_MUST_CHECK ht_err sql_check(struct sql *s);
 
+/* What can still be read of a broken file, which nobody has open: all is untrusted.
+ * State: the epoch, and the number that would have come next. HT_CORRUPT. */
+HT_MUST_CHECK ht_err sql_state_of(
+    const char *path, char *epoch, size_t cap, int64_t *out_next_seq);
+/* Numbers that lay in it: of packs, by epoch (reason NULL), and gaps. Whether the packs
+ * could be read to their end. */
+typedef void (*sql_range_fn)(
+    void *arg, const char *epoch, int64_t first, int64_t last, const char *reason);
+bool sql_ranges_of(const char *path, sql_range_fn range, void *arg);
+
 /* The most pages the file may ever have. */
 HT_MUST_CHECK ht_err sql_limit_pages(struct sql *s, int64_t pages);
 

@@ -384,6 +384,23 @@ static bool moved_aside(void)
 	return found;
 }
 
+/* What lay in the broken file is a gap: by its numbers where they can still be read, else
+ * one number of the new epoch stands for it. */
+static void lost_is_told(struct spool *s, const char *old, const char *numbers, size_t i)
+{
+	struct spool_gap gaps[8];
+	char known[SPOOL_GAP_TEXT], unknown[SPOOL_GAP_TEXT];
+	size_t n = 0;
+
+	assert_ok(spool_gaps(s, gaps, 8, &n));
+	assert_int_equal(n, 1);
+	snprintf(known, sizeof(known), "%s:%s corrupt", old, numbers);
+	snprintf(
+	    unknown, sizeof(unknown), "%s:1-1 corrupt-extent-unknown", stats(s).epoch);
+	assert_string_equal(gaps[0].text, i == 1 ? known : unknown);
+	assert_int_equal(stats(s).next_seq, i == 1 ? 1 : 2);
+}
+
 static void test_corrupt(void **state)
 {
 	static const off_t places[] = { 0, 4096, 8192 };
@@ -398,6 +415,7 @@ static void test_corrupt(void **state)
 		scribble(places[i]);
 		s = open_with(&c);
 		assert_string_not_equal(stats(s).epoch, before);
+		lost_is_told(s, before, "1-1", i);
 		assert_true(stats(s).corrupt[0] != '\0');
 		assert_true(moved_aside());
 		assert_ok(put(s, "works again"));
@@ -406,6 +424,43 @@ static void test_corrupt(void **state)
 		teardown(NULL);
 		setup(NULL);
 	}
+}
+
+/* Two epochs, some acknowledged, and a gap that nobody had told of yet. */
+static void test_corrupt_epochs(void **state)
+{
+	struct spool_config c = config();
+	struct spool *s = open_with(&c);
+	struct spool_gap gaps[8];
+	char first[17], second[17], want[SPOOL_GAP_TEXT];
+	size_t n = 0, found = 0;
+	struct spool_entry e = {
+		.session = "s", .payload = "x", .len = 1, .overrun = true
+	};
+
+	for (int i = 0; i < 3; i++)
+		assert_ok(put(s, "a"));
+	memcpy(first, stats(s).epoch, sizeof(first));
+	assert_ok(spool_ack(s, first, 1, 1));
+	assert_ok(spool_new_epoch(s));
+	memcpy(second, stats(s).epoch, sizeof(second));
+	assert_ok(spool_append(s, &e, &now)); /* 1 is given up, 2 is there */
+	spool_close(s);
+	scribble(4096); /* a page that only housekeeping reads */
+	s = open_with(&c);
+	assert_true(moved_aside());
+	assert_ok(spool_gaps(s, gaps, 8, &n));
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(want, sizeof(want), "%s:2-3 corrupt", first);
+		found |= strcmp(gaps[i].text, want) == 0 ? 1 : 0;
+		snprintf(want, sizeof(want), "%s:2-2 corrupt", second);
+		found |= strcmp(gaps[i].text, want) == 0 ? 2 : 0;
+		snprintf(want, sizeof(want), "%s:1-1 overrun", second);
+		found |= strcmp(gaps[i].text, want) == 0 ? 4 : 0;
+	}
+	assert_int_equal(found, 7);
+	spool_close(s);
 }
 
 static void test_garbage_file(void **state)
@@ -543,6 +598,7 @@ int main(void)
 		T(test_age),
 		T(test_epochs),
 		T(test_corrupt),
+		T(test_corrupt_epochs),
 		T(test_garbage_file),
 		T(test_full),
 		T(test_overrun),
