@@ -621,6 +621,25 @@ static ht_err dirty_agent(struct db *db, const char *agent, int64_t at_ms)
 	return facts_index_dirty(db, agency, at_ms);
 }
 
+/* An agency comes, moves or goes: those above it are told at once. By the time it is
+ * computed it may have moved on, and nobody would know where it was meanwhile. */
+static ht_err agency_moved(struct db *db, const struct journal_row *row, const char *id)
+{
+	char parent[HT_ID_MAX + 1] = "";
+	struct before before;
+	ht_err err = scope_before(db, id, &before);
+
+	if (strcmp(row->kind, "agency.put") == 0 &&
+	    !payload_text(row, "parent", parent, sizeof(parent)))
+		parent[0] = '\0';
+	if (!err && (!before.there || strcmp(before.parent, parent) != 0))
+		err = kin_changed(db, before.parent, parent);
+	if (!err)
+		err =
+		    db_exec(db, &score_sql, SCORE_SCOPE_MOVE, "ss", id, or_null(parent));
+	return err ? err : facts_index_dirty(db, id, row->received_ms);
+}
+
 static ht_err score_apply(struct db *db, const struct fold_input *in)
 {
 	const struct journal_row *row = in->row;
@@ -631,7 +650,7 @@ static ht_err score_apply(struct db *db, const struct fold_input *in)
 	if (!payload_text(row, "id", id, sizeof(id)))
 		return HT_OK;
 	if (strncmp(row->kind, "agency.", 7) == 0)
-		return facts_index_dirty(db, id, row->received_ms);
+		return agency_moved(db, row, id);
 	if (strncmp(row->kind, "agent.", 6) == 0)
 		return dirty_agent(db, id, row->received_ms);
 	return HT_OK; /* link.remove: fold_links knows whose it was */

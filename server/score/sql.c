@@ -55,6 +55,10 @@ static const char *const sql[SCORE_STATEMENTS] = {
 	    "$2, $3, $4)"
 	    " ON CONFLICT (agency) DO UPDATE SET parent = excluded.parent,"
 	    " computed_ms = excluded.computed_ms, due_ms = excluded.due_ms",
+	[SCORE_SCOPE_MOVE] =
+	    "INSERT INTO index_scope (agency, parent, computed_ms, due_ms)"
+	    " VALUES ($1, $2, 0, 9223372036854775807)"
+	    " ON CONFLICT (agency) DO UPDATE SET parent = excluded.parent",
 	[SCORE_SCOPE_DELETE] = "DELETE FROM index_scope WHERE agency = $1",
 	[SCORE_SUM_PUT] =
 	    "INSERT INTO index_sum (definition, agency, indicator, own, " SUM_COLUMNS ")"

@@ -687,6 +687,137 @@ static void test_refold_is_identical(void **state)
 	free(again);
 }
 
+/* ── any order of changes, in slices of any size ─────────────────────────────────── */
+
+/* All that is computed but when. */
+static char *computed(struct world *w)
+{
+	static const char *const sql[] = {
+		"SELECT indicator, scope, own, status, value, low, high, numerator, "
+		"denominator, coverage, confidence, source, reason, cure, evidence, "
+		"explain FROM index_value ORDER BY 1, 2, 3",
+		"SELECT indicator, agency, own, n, n_known, n_partial, n_no_headcount, "
+		"n_not_measured, n_headcount, servants, servants_covered, numerator, "
+		"denominator, coverage, confidence, weight, sources FROM index_sum"
+		" ORDER BY 1, 2, 3",
+		"SELECT agency, parent FROM index_scope ORDER BY 1",
+	};
+	static const struct db_sql table = { "computed", sql, HT_COUNT(sql) };
+	struct ht_buf b;
+
+	ht_buf_init(&b, 16 << 20);
+	for (size_t i = 0; i < HT_COUNT(sql); i++) {
+		struct db_rows *r = db_start(w->db, &table, (int)i, "");
+		while (!db_next(r)) {
+			for (int c = 0; c < db_columns(r); c++)
+				ht_buf_printf(
+				    &b, "%s|", db_text(r, c) ? db_text(r, c) : "NULL");
+			ht_buf_puts(&b, "\n");
+		}
+		db_done(r);
+	}
+	char *text = ht_buf_steal(&b);
+	assert_non_null(text);
+	return text;
+}
+
+static uint32_t dice; /* xorshift: the same sequence on every machine */
+
+static int roll(int n)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 17;
+	dice ^= dice << 5;
+	return (int)(dice % (uint32_t)n);
+}
+
+enum { RANDOM_AGENCIES = 12 };
+
+/* x0 is the top; a parent has a lower number, so there is no circle. */
+static void random_change(struct world *w)
+{
+	int i = roll(RANDOM_AGENCIES), up = i ? roll(i) : 0;
+	char data[400], name[16], link[16];
+
+	snprintf(name, sizeof(name), "g%d", i);
+	snprintf(link, sizeof(link), "l%d", i);
+	switch (roll(8)) {
+	case 0:
+	case 1:
+		snprintf(data, sizeof(data),
+		    "{\"id\":\"x%d\",\"name\":\"X\",\"level\":\"%s\"%s%s%d%s}", i,
+		    i ? "commune" : "province", i ? ",\"parent\":\"" : "", i ? "x" : " ",
+		    up, i ? "\"" : "");
+		if (!i)
+			snprintf(data, sizeof(data),
+			    "{\"id\":\"x0\",\"name\":\"X\",\"level\":\"province\"}");
+		edit(w, "agency.put", data);
+		break;
+	case 2:
+		snprintf(data, sizeof(data), "{\"id\":\"x%d\"}", i);
+		if (roll(3) == 0)
+			edit(w, "agency.remove", data);
+		break;
+	case 3:
+		snprintf(data, sizeof(data),
+		    "{\"agency\":\"x%d\",\"as_of\":\"2018-01-01T00:00:00.000Z\","
+		    "\"servants\":%d}",
+		    i, 1 + roll(50));
+		edit(w, "headcount.put", data);
+		break;
+	case 4:
+		snprintf(data, sizeof(data),
+		    "{\"id\":\"l%d\",\"agency\":\"x%d\",\"role\":\"primary\",\"kind\":"
+		    "\"province-wan\",\"line_type\":\"xdsl\",\"contracted_down_bps\":%d,"
+		    "\"contracted_up_bps\":1000000}",
+		    i, i, 1000000 + roll(100) * 33333);
+		edit(w, "link.put", data);
+		snprintf(data, sizeof(data),
+		    "{\"id\":\"g%d\",\"agency\":\"x%d\",\"vantage\":false}", i, i);
+		edit(w, "agent.put", data);
+		break;
+	case 5:
+		ping(w, name, link, roll(2) * 5);
+		break;
+	case 6:
+		scan(w, name, 1 + roll(9), 254);
+		break;
+	default:
+		w->now_ms += roll(40) * MINUTE;
+		beat(w);
+	}
+}
+
+/* Whatever changed in whatever order, and wherever slices ended: what is there is what is
+ * computed from nothing. */
+static void test_random_changes(void **state)
+{
+	struct world *w = *state;
+
+	for (uint32_t seed = 1; seed <= 6; seed++) {
+		dice = seed * 2654435761u;
+		for (int i = 0; i < 120; i++) {
+			struct writer_fold_state s;
+			w->now_ms += 1000;
+			random_change(w);
+			if (roll(3))
+				continue;
+			assert_ok(db_begin(w->db));
+			assert_ok(run_slice(w->db, roll(2) * 1000000, &s));
+			assert_ok(db_commit(w->db));
+		}
+		fold(w);
+		char *live = computed(w);
+		assert_ok(run_forget(w->db, "score"));
+		fold(w);
+		char *anew = computed(w);
+		assert_true(strlen(live) > 2000);
+		same(live, anew);
+		free(live);
+		free(anew);
+	}
+}
+
 /* Retention took the agents' old rows: what they told stays through a refold. */
 static void test_refold_after_retention(void **state)
 {
@@ -728,6 +859,7 @@ int main(void)
 		T(test_declarations),
 		T(test_move_and_remove),
 		T(test_refold_is_identical),
+		T(test_random_changes),
 		T(test_refold_after_retention),
 	};
 
