@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "server/score/sql.h"
 
-enum { LINKS_MAX = 64, SOLUTIONS_MAX = 64, LISTED_MAX = 500 };
+enum { LINKS_MAX = 256, SOLUTIONS_MAX = 64, LISTED_MAX = 500 };
 
 #define HOUR_MS INT64_C(3600000)
 
@@ -30,6 +30,7 @@ struct json_object *inputs_number(double v)
 void inputs_fini(struct inputs_value *v)
 {
 	json_object_put(v->inputs);
+	json_object_put(v->scrap);
 	*v = (struct inputs_value){ .inputs = NULL };
 }
 
@@ -37,16 +38,20 @@ void inputs_fini(struct inputs_value *v)
 
 static void cite(struct inputs_value *v, int64_t journal_id)
 {
-	if (journal_id <= 0 || v->n_evidence == INPUTS_EVIDENCE_MAX)
+	if (journal_id <= 0)
 		return;
 	for (size_t i = 0; i < v->n_evidence; i++) {
 		if (v->evidence[i] == journal_id)
 			return;
 	}
-	v->evidence[v->n_evidence++] = journal_id;
+	if (v->n_evidence < INPUTS_EVIDENCE_MAX)
+		v->evidence[v->n_evidence++] = journal_id;
+	else
+		v->evidence_cut++;
 }
 
-/* One input: {"what":…}; more is put to it by the caller. */
+/* One input: {"what":…}; more is put to it by the caller. One too many is made all the
+ * same, and thrown away. */
 static struct json_object *input(
     struct inputs_value *v, const char *what, int64_t journal_id)
 {
@@ -59,7 +64,13 @@ static struct json_object *input(
 		json_object_object_add(o, "evidence", ids);
 	}
 	cite(v, journal_id);
-	json_object_array_add(v->inputs, o);
+	if (json_object_array_length(v->inputs) < INPUTS_LISTED_MAX) {
+		json_object_array_add(v->inputs, o);
+	} else {
+		json_object_put(v->scrap);
+		v->scrap = o;
+		v->inputs_cut++;
+	}
 	return o;
 }
 
@@ -315,13 +326,18 @@ struct link_row {
 };
 
 static ht_err read_links(struct db *db, const char *agency,
-    struct link_row rows[static LINKS_MAX], size_t *out_n)
+    struct link_row rows[static LINKS_MAX], size_t *out_n, int64_t *out_cut)
 {
 	struct db_rows *r = db_start(db, &score_sql, SCORE_LINKS, "s", agency);
 	size_t n = 0;
 	ht_err err = HT_OK;
 
-	while (n < LINKS_MAX && !(err = db_next(r))) {
+	*out_cut = 0;
+	while (!(err = db_next(r))) {
+		if (n == LINKS_MAX) {
+			++*out_cut;
+			continue;
+		}
 		struct link_row *l = &rows[n++];
 		*l = (struct link_row){ .contracted_bps = db_double(r, 4),
 			.journal_id = db_int(r, 5),
@@ -573,6 +589,21 @@ static ht_err security(struct db *db, const struct definition *d,
 	return err;
 }
 
+/* Said with the value, and so that it is not taken for the whole. */
+static void links_cut(int64_t cut, struct inputs_value *v)
+{
+	struct json_object *o = input(v, "links-not-counted", 0);
+
+	json_object_object_add(o, "n", json_object_new_int64(cut));
+	if (v->v.status != VALUE_KNOWN)
+		return;
+	v->v.status = VALUE_PARTIAL;
+	snprintf(v->v.reason, sizeof(v->v.reason),
+	    "it has more links than can be counted: %" PRId64 " are left out", cut);
+	snprintf(v->v.cure, sizeof(v->v.cure),
+	    "enter the agencies below it with their own links");
+}
+
 /* ── all four ────────────────────────────────────────────────────────────────────── */
 
 ht_err inputs_compute(struct db *db, const struct definition *d,
@@ -581,6 +612,7 @@ ht_err inputs_compute(struct db *db, const struct definition *d,
 {
 	struct link_row *links = calloc(LINKS_MAX, sizeof(*links));
 	size_t n_links = 0;
+	int64_t cut = 0;
 	ht_err err = links ? HT_OK : HT_NOMEM;
 
 	for (int i = 0; i < IND_COUNT; i++) {
@@ -595,7 +627,7 @@ ht_err inputs_compute(struct db *db, const struct definition *d,
 		return HT_OK;
 	}
 	if (!err)
-		err = read_links(db, a->id, links, &n_links);
+		err = read_links(db, a->id, links, &n_links, &cut);
 	if (!err)
 		err = computers(db, d, a, t, &out[IND_COMPUTERS]);
 	if (!err)
@@ -604,6 +636,10 @@ ht_err inputs_compute(struct db *db, const struct definition *d,
 		err = wan(db, d, t, links, n_links, &out[IND_WAN]);
 	if (!err)
 		err = security(db, d, c, a, t, &out[IND_SECURITY]);
+	if (!err && cut) {
+		links_cut(cut, &out[IND_BANDWIDTH]);
+		links_cut(cut, &out[IND_WAN]);
+	}
 	free(links);
 	return err;
 }

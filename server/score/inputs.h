@@ -11,7 +11,8 @@
 #include "server/score/indicators.h"
 #include "server/store/db.h"
 
-#define INPUTS_EVIDENCE_MAX 64 /* journal ids cited by one value */
+#define INPUTS_EVIDENCE_MAX 64  /* journal ids cited by one value */
+#define INPUTS_LISTED_MAX   800 /* inputs told of one value */
 
 struct json_object;
 
@@ -32,6 +33,8 @@ struct inputs_value {
 	struct json_object *inputs; /* list, owned */
 	int64_t evidence[INPUTS_EVIDENCE_MAX];
 	size_t n_evidence;
+	int64_t evidence_cut, inputs_cut; /* how often one found no room */
+	struct json_object *scrap;        /* the last one that found none, owned */
 };
 
 /* The agency's row, or out->there false. */

@@ -182,6 +182,12 @@ static ht_err own_put(struct db *db, enum indicator which, const struct inputs_a
 	json_object_object_add(
 	    explain, "counted_above", json_object_new_boolean(sum.n > 0));
 	json_object_object_add(explain, "inputs", json_object_get(v->inputs));
+	if (v->inputs_cut)
+		json_object_object_add(
+		    explain, "inputs_not_listed", json_object_new_int64(v->inputs_cut));
+	if (v->evidence_cut)
+		json_object_object_add(explain, "evidence_not_listed",
+		    json_object_new_int64(v->evidence_cut));
 	ht_err err = value_put(db, which, a->id, 1, &v->v, v->evidence, v->n_evidence,
 	    plain(explain), computed_ms);
 	if (!err)

@@ -687,6 +687,63 @@ static void test_refold_is_identical(void **state)
 	free(again);
 }
 
+static int explains(struct world *w, const char *indicator, const char *scope, int own,
+    const char *what, int *out_len)
+{
+	static const char *const sql[] = {
+		"SELECT explain FROM index_value WHERE indicator = $1 AND scope = $2 AND "
+		"own = $3"
+	};
+	static const struct db_sql table = { "explains", sql, 1 };
+	struct db_rows *r =
+	    db_start(w->db, &table, 0, "ssi", indicator, scope, (int64_t)own);
+
+	assert_ok(db_next(r));
+	const char *at = strstr(db_text(r, 0), what);
+	int found = at ? (int)strtol(at + strlen(what), NULL, 10) : -1;
+	*out_len = (int)strlen(db_text(r, 0));
+	db_done(r);
+	return found;
+}
+
+/* What is told of a node stays bounded, and says what it leaves out. */
+static void test_lists_are_bounded(void **state)
+{
+	struct world *w = *state;
+	char data[300];
+	int len;
+
+	edit(w, "agency.put", "{\"id\":\"t\",\"name\":\"T\",\"level\":\"province\"}");
+	for (int i = 0; i < 200; i++) {
+		snprintf(data, sizeof(data),
+		    "{\"id\":\"x%d\",\"name\":\"X\",\"level\":\"commune\",\"parent\":"
+		    "\"t\"}",
+		    i);
+		edit(w, "agency.put", data);
+	}
+	for (int i = 0; i < 300; i++) {
+		snprintf(data, sizeof(data),
+		    "{\"id\":\"l%d\",\"agency\":\"x7\",\"role\":\"primary\",\"kind\":"
+		    "\"province-wan\",\"line_type\":\"ftth\",\"contracted_down_bps\":"
+		    "1000000,\"contracted_up_bps\":1000000}",
+		    i);
+		edit(w, "link.put", data);
+	}
+	edit(w, "headcount.put",
+	    "{\"agency\":\"x7\",\"as_of\":\"2018-01-01T00:00:00.000Z\",\"servants\":4}");
+	fold(w);
+	assert_int_equal(explains(w, "wan", "t", 0, "\"not_listed\":", &len), 200 - 64);
+	assert_true(len < 32768);
+	assert_int_equal(
+	    explains(w, "bandwidth", "x7", 1, "\"links-not-counted\",\"n\":", &len),
+	    300 - 256);
+	assert_true(
+	    explains(w, "bandwidth", "x7", 1, "\"evidence_not_listed\":", &len) > 0);
+	struct got g = get(w, "bandwidth", "x7", 1);
+	assert_string_equal(g.status, "partial");
+	near(g.numerator, 256e6);
+}
+
 /* ── any order of changes, in slices of any size ─────────────────────────────────── */
 
 /* All that is computed but when. */
@@ -859,6 +916,7 @@ int main(void)
 		T(test_declarations),
 		T(test_move_and_remove),
 		T(test_refold_is_identical),
+		T(test_lists_are_bounded),
 		T(test_random_changes),
 		T(test_refold_after_retention),
 	};
