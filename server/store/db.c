@@ -121,7 +121,8 @@ static ht_err pragmas(struct db *db, bool read_only)
 
 	if (!err && !read_only)
 		err =
-		    db_script(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+		    db_script(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+				  " PRAGMA cache_size = -32768");
 	return err;
 }
 
