@@ -26,7 +26,8 @@ struct runner_sink {
 /* One configured probe; all borrowed for the runner's life. */
 struct runner_probe {
 	const struct probe_ops *ops;
-	const char *id; /* what is measured; an icmp and an snmp probe of one link share it */
+	const char
+	    *id; /* what is measured; an icmp and an snmp probe of one link share it */
 	char key[HT_INSTANCE_MAX + 1]; /* "<probe>.<id>", unique in a configuration */
 	const void *options;
 	int64_t every_ns, timeout_ns, retries;

@@ -31,8 +31,8 @@ struct journal_row {
 HT_MUST_CHECK ht_err journal_append(struct db *db, struct journal_row *row);
 
 /* Keep a row aside without folding it (reason clone): right certificate, other machine.
- * `fingerprint` is that machine's. HT_EXISTS when it is there already. If the machine owns
- * the id meanwhile, the row is appended to the journal. */
+ * `fingerprint` is that machine's. HT_EXISTS when it is there already. If the machine
+ * owns the id meanwhile, the row is appended to the journal. */
 HT_MUST_CHECK ht_err journal_aside(
     struct db *db, const struct journal_row *row, const char *fingerprint);
 
