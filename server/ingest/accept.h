@@ -9,8 +9,9 @@
 #include "server/derive/presence.h"
 #include "server/store/journal.h"
 
-#define ACCEPT_REPLY_MAX (512 * 1024) /* CONTROL_MESSAGE_MAX: 256 KiB of text, escaped \
-				       */
+#define ACCEPT_REPLY_MAX                                              \
+	(512 * 1024) /* CONTROL_MESSAGE_MAX: 256 KiB of text, escaped \
+		      */
 
 enum accept_kind {
 	ACCEPT_IGNORE,   /* our own presence; a presence that was deleted */
