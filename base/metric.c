@@ -77,7 +77,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_HOST_HOSTNAME]       = { "host", "hostname", STR, .help = "host name of the agent's machine" },
 	[HT_M_HOST_OS]             = { "host", "os", STR, .help = "PRETTY_NAME of os-release" },
 	[HT_M_HOST_MACS]           = { "host", "macs", STR, .help = "MACs of its physical interfaces, comma separated" },
-	[HT_M_HOST_IS_SERVER]      = { "host", "is_server", YESNO, .help = "it serves others, so it is no computer of the staff" },
+	[HT_M_HOST_IS_SERVER]      = { "host", "is_server", YESNO, .help = "nobody works at it: it has no desktop, so it is no computer of the staff" },
 
 	[HT_M_AGENT_VERSION]       = { "agent", "version", STR, .help = "program version" },
 	[HT_M_AGENT_PROPOSAL]      = { "agent", "proposal", STR, .help = "configuration that the agent proposes, YAML" },

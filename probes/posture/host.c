@@ -640,7 +640,8 @@ static const struct ht_option host_option_rows[] = {
 		    "machine's /" },
 	{ "is_server", HT_OPT_ENUM, offsetof(struct host_options, is_server),
 	    .def = "auto", .names = server_names,
-	    .help = "whether this machine serves others and is no computer of the staff; "
+	    .help = "whether nobody works at this machine, so that it is no computer of "
+		    "the staff; "
 		    "auto: "
 		    "it is when it has no desktop" },
 };

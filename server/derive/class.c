@@ -49,7 +49,7 @@ static const char *const on_names[] = {
 static const char *const on_help[] = {
 	"it is the subnet's gateway",
 	"an agent runs on it",
-	"it serves others",
+	"nobody works at it",
 	"its MAC is a random one",
 	"host name",
 	"DHCP class",

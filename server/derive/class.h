@@ -34,7 +34,7 @@ struct class_facts {
 	bool gateway;
 	bool random_mac;
 	bool host;        /* an agent of ours runs on it */
-	bool host_server; /* and it says that it serves others */
+	bool host_server; /* and it says that nobody works at it */
 };
 
 struct class_verdict {

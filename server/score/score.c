@@ -300,6 +300,24 @@ static ht_err read_node(struct db *db, const char *agency, struct node *n)
 	return err;
 }
 
+/* An agency with nobody below it is its own sum: its own reason says more. */
+static ht_err own_reason(struct db *db, const char *agency, enum indicator which,
+    const struct node *n, struct indicator_value *v)
+{
+	if (n->total[which].n != 1 || n->n_below[which])
+		return HT_OK;
+	struct db_rows *r = db_start(db, &score_sql, SCORE_OWN_REASON, "sss",
+	    definition->id, indicator_info[which].id, agency);
+	ht_err err = db_next(r);
+
+	if (!err) {
+		snprintf(v->reason, sizeof(v->reason), "%s", db_text(r, 0));
+		snprintf(v->cure, sizeof(v->cure), "%s", db_text(r, 1));
+	}
+	db_done(r);
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
 static ht_err total_put(
     struct db *db, const char *agency, enum indicator which, struct node *n)
 {
@@ -310,6 +328,8 @@ static ht_err total_put(
 	ht_err err = explain_total(which, &n->total[which],
 	    n->n_below[which] - LISTED_MAX, &n->list[which], &explain);
 	indicator_sum_value(which, &n->total[which], &v);
+	if (!err)
+		err = own_reason(db, agency, which, n, &v);
 	if (!err)
 		err = value_put(db, which, agency, 0, &v, NULL, 0, ht_buf_text(&explain),
 		    n->total[which].computed_ms);

@@ -84,6 +84,8 @@ static const char *const sql[SCORE_STATEMENTS] = {
 	    "SELECT " SUM_COLUMNS ", s.agency, s.indicator"
 	    " FROM agency a CROSS JOIN index_sum s WHERE s.definition = $1"
 	    " AND s.agency = a.id AND s.own = 0 AND a.parent = $2 ORDER BY a.id",
+	[SCORE_OWN_REASON] = "SELECT reason, cure FROM index_value WHERE definition = $1"
+			     " AND indicator = $2 AND scope = $3 AND own = 1",
 	[SCORE_TOTAL_MARK] = "INSERT INTO index_total_dirty (agency) VALUES ($1)"
 			     " ON CONFLICT (agency) DO NOTHING",
 	[SCORE_TOTAL_MARKED] = "SELECT t.agency, a.parent FROM index_total_dirty t"
