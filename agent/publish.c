@@ -207,6 +207,7 @@ struct fetch {
 	size_t max_bytes;
 	struct copy *head, **tail;
 	int n;
+	bool short_of_memory;
 	char boot[HT_BOOT_ID_LEN + 1];
 	ht_err err;
 };
@@ -216,8 +217,10 @@ static bool fetch_copy(void *arg, const struct spool_pack *pack)
 	struct fetch *f = arg;
 	struct copy *c = malloc(sizeof(*c) + pack->len);
 
-	if (!c)
+	if (!c) {
+		f->short_of_memory = true;
 		return false;
+	}
 	c->pack = *pack;
 	memcpy(c->bytes, pack->payload, pack->len);
 	c->pack.payload = c->bytes;
@@ -234,6 +237,9 @@ static void fetch_work(struct worker_job *job, struct spool *spool)
 
 	f->err =
 	    spool_fetch(spool, f->after, f->before, f->max, f->max_bytes, fetch_copy, f);
+	/* Nothing read is not nothing there. */
+	if (!f->err && f->n == 0 && f->short_of_memory)
+		f->err = HT_NOMEM;
 }
 
 static void job_prepare(struct publish *p, struct worker_job *job, char *boot)
@@ -288,7 +294,16 @@ static void send_first(struct fetch *f, const struct copy *c)
 	struct window *w = &p->lanes[f->lane];
 	struct spool_now now;
 
-	if (w->n >= PUBLISH_WINDOW || send_pack(p, f->lane, &c->pack)) {
+	ht_err err = w->n >= PUBLISH_WINDOW ? HT_AGAIN : send_pack(p, f->lane, &c->pack);
+	if (err == HT_TOOLARGE) {
+		/* More than this broker takes: it waits in the spool for the next
+		 * connection, and those behind it do not wait for it. */
+		ht_log_warn("publish.too_large", "epoch=%s seq=%lld bytes=%zu",
+		    c->pack.epoch, (long long)c->pack.seq, c->pack.len);
+		w->cursor = c->pack.id;
+		return;
+	}
+	if (err) {
 		w->more =
 		    true; /* it comes again when there is room, or at the next tick */
 		return;
