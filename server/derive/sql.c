@@ -32,10 +32,12 @@ static const char *const sql[DERIVE_STATEMENTS] = {
 	[DERIVE_BOOT_NOW] =
 	    "SELECT boot FROM boot_anchor WHERE agent = $1 AND source = 'presence'"
 	    " AND journal_id <= $2 ORDER BY journal_id DESC LIMIT 1",
-	[DERIVE_BOOT_NEXT_BY_SEQ] = "SELECT boot, offset_ms, journal_id FROM boot_anchor "
-				    "WHERE agent = $1 AND boot <> $2"
-				    " AND epoch = $3 AND seq > $4 AND journal_id <= $5 "
-				    "ORDER BY seq, journal_id LIMIT 1",
+	[DERIVE_BOOT_NEXT_BY_SEQ] =
+	    "SELECT a.boot, a.offset_ms, a.journal_id FROM journal j JOIN boot_anchor a"
+	    " ON a.agent = j.agent AND a.boot = j.boot WHERE j.agent = $1 AND j.boot <> "
+	    "$2"
+	    " AND j.epoch = $3 AND j.seq > $4 AND j.id <= $5 AND a.journal_id <= $5"
+	    " ORDER BY j.seq, a.journal_id DESC LIMIT 1",
 	[DERIVE_BOOT_LAST] = "SELECT boot, offset_ms, journal_id FROM boot_anchor WHERE "
 			     "agent = $1 AND boot <> $2"
 			     " AND journal_id <= $3 ORDER BY journal_id DESC LIMIT 1",
