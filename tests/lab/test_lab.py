@@ -84,6 +84,10 @@ def left_behind(lab):
 def test_district(lab):
     lab("up", HERE / "topologies" / "district.yaml", "--build", BUILD)
     all_right(lab, 180)
+    # Each machine is seen under the address that it really has.
+    done = {m["mac"]: m["ipv4"] for m in truth.read(lab.state)["agencies"]["muong-hum"]["machines"]}
+    seen = {n["mac"]: n["ipv4"] for m in lab.api("/api/v1/machines?agency=muong-hum&limit=1000")["items"] for n in m["nics"]}
+    assert done.items() <= seen.items()
     lab("down")
     assert until(10, lambda: not left_behind(lab)), left_behind(lab)
 

@@ -53,9 +53,10 @@ def _message(machine, kind, xid, server=None):
     return out + b"\xff"
 
 
-def _parse(data):
-    """(message type, offered address, server id), or None."""
-    if len(data) < 241 or data[0] != 2 or data[236:240] != COOKIE:
+def _parse(data, xid):
+    """(message type, offered address, server id) of an answer to `xid`, or None: answers
+    are broadcast, so everyone hears everyone's."""
+    if len(data) < 241 or data[0] != 2 or data[4:8] != xid.to_bytes(4, "big") or data[236:240] != COOKIE:
         return None
     options, at = {}, 240
     while at + 1 < len(data) and data[at] != 255:
@@ -96,13 +97,13 @@ class Client:
             self.send(1)
 
     def receive(self):
-        got = _parse(self.sock.recv(2048))
+        got = _parse(self.sock.recv(2048), self.xid)
         if not got:
             return
         kind, address, server = got
         if kind == 2 and address == self.machine["ipv4"]:
             self.send(3, server)
-        elif kind == 5 and not self.bound:
+        elif kind == 5 and address == self.machine["ipv4"] and not self.bound:
             net.enter(self.machine["ns"])
             net.run("ip", "addr", "replace", f"{address}/{self.prefixlen}", "dev", "eth0")
             net.run("ip", "route", "replace", "default", "via", self.gateway)
