@@ -133,6 +133,14 @@ static bool newest_believable(
 	return any;
 }
 
+/* A backlog of a boot that was never seen cannot be from after the boot that followed,
+ * nor from long before what was seen last: an edge does not keep that. */
+static bool outside(const struct dating_pack *p, int64_t ms)
+{
+	return p->bounded && !p->live &&
+	       (ms > p->high_ms + DATING_SKEW_MS || ms < p->low_ms - DATING_SPOOL_MS);
+}
+
 /* A pack whose sealing is known well and whose newest time is far from it was stamped by
  * a clock that was wrong, however sure the edge was. */
 static bool clock_wrong(const struct dating_pack *p, const struct dating_time *sealed,
@@ -140,10 +148,12 @@ static bool clock_wrong(const struct dating_pack *p, const struct dating_time *s
 {
 	int64_t newest;
 
-	if (!p->anchor.known || !p->has_mono)
+	if (!newest_believable(p, t, n, &newest))
 		return false;
-	return newest_believable(p, t, n, &newest) &&
-	       distance(newest, sealed->at_ms) > DATING_SKEW_MS + sealed->uncertainty_ms;
+	if (p->anchor.known && p->has_mono)
+		return distance(newest, sealed->at_ms) >
+		       DATING_SKEW_MS + sealed->uncertainty_ms;
+	return outside(p, newest);
 }
 
 static struct dating_time relative(

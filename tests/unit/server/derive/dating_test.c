@@ -169,6 +169,31 @@ static void an_unanchored_boot_gets_an_interval(void **state)
 	assert_true(t.uncertainty_ms >= HOUR / 2);
 }
 
+static void a_sure_clock_outside_its_interval_is_wrong(void **state)
+{
+	struct dating_pack p = { .received_ms = RECEIVED,
+		.has_mono = true,
+		.mono_ns = S(600),
+		.bounded = true,
+		.low_ms = RECEIVED - 10 * HOUR,
+		.high_ms = RECEIVED - 2 * HOUR };
+	int64_t wrong[] = { p.low_ms - DATING_SPOOL_MS - 1000, RECEIVED - HOUR };
+	int64_t right[] = { p.low_ms + HOUR, p.low_ms - HOUR, p.high_ms };
+
+	for (size_t i = 0; i < HT_COUNT(wrong); i++) {
+		struct dating_time t = one(&p, (double)wrong[i] / 1000);
+
+		assert_true(t.rebased);
+		assert_true(t.at_ms - t.uncertainty_ms <= p.low_ms + 600000);
+		assert_true(t.at_ms + t.uncertainty_ms >= p.high_ms);
+	}
+	for (size_t i = 0; i < HT_COUNT(right); i++)
+		assert_false(one(&p, (double)right[i] / 1000).rebased);
+	/* What comes at once is of a boot that runs. */
+	p.live = true;
+	assert_false(one(&p, (double)wrong[1] / 1000).rebased);
+}
+
 static void what_says_nothing_is_vague(void **state)
 {
 	struct dating_pack p = live();
@@ -247,6 +272,7 @@ int main(void)
 		cmocka_unit_test(wrong_times_that_jumped_lose_their_spacing),
 		cmocka_unit_test(nothing_is_later_than_its_arrival),
 		cmocka_unit_test(an_unanchored_boot_gets_an_interval),
+		cmocka_unit_test(a_sure_clock_outside_its_interval_is_wrong),
 		cmocka_unit_test(what_says_nothing_is_vague),
 		cmocka_unit_test(the_least_offset_is_the_anchor),
 		cmocka_unit_test(order_within_a_boot_is_kept),
