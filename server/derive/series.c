@@ -1,6 +1,8 @@
 /* Every number that was measured, in blocks of one series and one hour. */
+#include <inttypes.h>
 #include <math.h>
 
+#include "base/log.h"
 #include "server/derive/block.h"
 #include "server/derive/folds.h"
 #include "server/derive/sql.h"
@@ -36,12 +38,19 @@ static ht_err load(
 		const void *bytes = db_blob(r, 0, &len);
 
 		err = block_decode(block_hour(at_ms), bytes, len, out);
-	} else if (err == HT_NOTFOUND) {
+		if (err == HT_MALFORMED)
+			ht_log_error("series.corrupt",
+			    "series=%" PRId64 " hour_ms=%" PRId64
+			    " cure=\"the hour begins anew; `hatang-server refold series` "
+			    "derives it from the journal again\"",
+			    series, block_hour(at_ms));
+	}
+	if (err == HT_NOTFOUND || err == HT_MALFORMED) {
 		block_init(out, kind, at_ms);
 		err = HT_OK;
 	}
 	db_done(r);
-	return err == HT_MALFORMED ? HT_CORRUPT : err;
+	return err;
 }
 
 static ht_err save(struct db *db, int64_t series, const struct block *b)

@@ -118,6 +118,12 @@ void agents_put(struct request *rq, struct reply *re)
 
 	if (!edit_agent_of(rq, re, agency))
 		return;
+	if (http_scope(rq)) {
+		http_denied(re,
+		    "a vantage speaks for other agencies' links: an account for all "
+		    "agencies must say so");
+		return;
+	}
 	edit_init(&edit, rq);
 	edit.agent = (struct verb_agent){ rq->args.at[0], agency,
 		param_number(&rq->fields, "vantage", 0) != 0 };

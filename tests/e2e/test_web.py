@@ -130,6 +130,15 @@ def test_scope_sees_itself_and_below(server, admin):
     assert "sa-pa" not in c.call("GET", "/metrics").body.decode()
 
 
+def test_vantage_is_for_who_sees_all(other, editor):
+    scoped = account(other, editor, "bat-xat-admin", "admin", "bat-xat")
+    problem(scoped.call("PUT", "/api/v1/agents/bat-xat-1", {"vantage": True}), 403)
+    assert editor.get("agents/bat-xat-1").json["vantage"] is False
+    assert editor.call("PUT", "/api/v1/agents/bat-xat-1", {"vantage": True}).status == 204
+    assert editor.get("agents/bat-xat-1").json["vantage"] is True
+    assert editor.call("PUT", "/api/v1/agents/bat-xat-1", {"vantage": False}).status == 204
+
+
 def test_agencies_with_their_values(admin):
     a = {x["id"]: x for x in admin.get("agencies?values=true").json["items"]}
     assert len(a) == 7
