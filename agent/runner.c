@@ -361,3 +361,8 @@ const struct schedule_job *runner_job(const struct runner *r, size_t i)
 {
 	return i < r->n ? &r->jobs[i] : NULL;
 }
+
+const struct runner_probe *runner_probe_of(const struct runner *r, size_t i)
+{
+	return &r->probes[i];
+}

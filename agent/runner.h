@@ -58,5 +58,7 @@ void runner_close_soon(struct runner *r, void (*closed)(void *arg), void *arg);
 
 /* Per-probe figures for status; NULL beyond the last. */
 const struct schedule_job *runner_job(const struct runner *r, size_t i);
+/* The probe behind job i; i must be one that runner_job knows. */
+const struct runner_probe *runner_probe_of(const struct runner *r, size_t i);
 
 #endif

@@ -104,7 +104,8 @@ static struct json_object *probes_json(const struct agent *a, int64_t now_ns)
 
 	for (size_t i = 0; a->runner && (job = runner_job(a->runner, i)); i++) {
 		struct json_object *o = json_object_new_object();
-		add_text(o, "id", job->id);
+		add_text(o, "probe", runner_probe_of(a->runner, i)->ops->name);
+		add_text(o, "id", runner_probe_of(a->runner, i)->id);
 		add_text(o, "state", names[job->state]);
 		add_seconds(o, "every_s", job->every_ns);
 		add_seconds(o, "next_in_s", job->attempt_ns - now_ns);
@@ -276,13 +277,14 @@ static const char *field(struct json_object *o, const char *key)
 
 static void print_probes(struct json_object *list)
 {
-	printf("%-32s %-8s %8s %8s %8s %8s %8s\n", "PROBE", "STATE", "EVERY s", "NEXT s",
-	    "RUNS", "SKIPPED", "TIMEOUTS");
+	printf("%-16s %-32s %-8s %8s %8s %8s %8s %8s\n", "PROBE", "ID", "STATE",
+	    "EVERY s", "NEXT s", "RUNS", "SKIPPED", "TIMEOUTS");
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *o = json_object_array_get_idx(list, i);
-		printf("%-32s %-8s %8s %8s %8s %8s %8s\n", field(o, "id"),
-		    field(o, "state"), field(o, "every_s"), field(o, "next_in_s"),
-		    field(o, "runs"), field(o, "skipped"), field(o, "timeouts"));
+		printf("%-16s %-32s %-8s %8s %8s %8s %8s %8s\n", field(o, "probe"),
+		    field(o, "id"), field(o, "state"), field(o, "every_s"),
+		    field(o, "next_in_s"), field(o, "runs"), field(o, "skipped"),
+		    field(o, "timeouts"));
 	}
 }
 

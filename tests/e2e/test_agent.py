@@ -154,7 +154,7 @@ def test_commands_over_mqtt(office):
         assert (a.state / "approved.yaml").read_text() == good
         assert (a.state / "approved.yaml").stat().st_mode & 0o077 == 0
         until("the approved probe runs", lambda: [p["id"] for p in a.status()["probes"]]
-              == ["selftest.approved"])
+              == ["approved"])
 
         got = ask("ae", verb="probe", name="selftest", set={"count": "3"})
         assert got["ok"], got
