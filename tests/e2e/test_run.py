@@ -3,6 +3,7 @@ minute, nothing left after Ctrl-C, everything still there the next time."""
 import json
 import os
 import pathlib
+import signal
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -48,7 +49,10 @@ def test_run(tmp_path):
     state = tmp_path / "home"
     r = subprocess.run(["unshare", "-Urnmp", "--fork", "--mount-proc", "--propagation", "private", "bash", "-c", SCRIPT],
                        cwd=ROOT, env={**os.environ, "STATE": str(state), "BUILD": str(BUILD)},
-                       capture_output=True, text=True, timeout=240)
+                       capture_output=True, text=True, timeout=240,
+                       # A shell that runs us in the background has Ctrl-C ignored, and
+                       # what is ignored at the start no shell can trap.
+                       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     text = {p.name: p.read_text() for p in tmp_path.iterdir() if p.is_file()}
     assert r.returncode == 0, r.stdout + r.stderr + str(text)
     for run in ("first", "second"):
