@@ -1,0 +1,145 @@
+-- Outages and what is told of them. Times are Unix milliseconds, server's clock or dated
+-- by it. "Derived" tables are folds over the journal; outbox and delivery are state.
+
+-- ── derived: links and vantages through time ─────────────────────────────────────────
+CREATE TABLE link_span (                     -- one state of one link; the newest is open
+  link TEXT NOT NULL, from_ms INTEGER NOT NULL,
+  to_ms INTEGER,                             -- NULL: it lasts
+  state TEXT NOT NULL CHECK (state IN ('UP', 'DEGRADED', 'DOWN', 'UNREACHABLE', 'UNKNOWN', 'MAINTENANCE')),
+  why TEXT NOT NULL,                         -- a word of the rule that said so, for translation
+  reason TEXT NOT NULL,                      -- one sentence, English
+  agent TEXT,                                -- whose statement; NULL: nobody's
+  journal_id INTEGER NOT NULL,               -- the row that brought it
+  PRIMARY KEY (link, from_ms)
+) WITHOUT ROWID;
+CREATE INDEX link_span_open ON link_span (link) WHERE to_ms IS NULL;
+
+CREATE TABLE outage (                        -- a link was DOWN or UNREACHABLE
+  id TEXT PRIMARY KEY,                       -- '<link>-20261123T220103Z': the estimated start; the same after a refold
+  link TEXT NOT NULL, agency TEXT NOT NULL,
+  provider TEXT,                             -- as the registry had it then
+  state TEXT NOT NULL CHECK (state IN ('DOWN', 'UNREACHABLE')),
+  root TEXT,                                 -- UNREACHABLE: the outage that explains this one
+  -- the estimate: what was seen from the core
+  start_ms INTEGER NOT NULL, start_uncertainty_ms INTEGER NOT NULL,
+  end_ms INTEGER, end_uncertainty_ms INTEGER,              -- NULL: it lasts
+  -- the correction: what the cut-off edge wrote down meanwhile; NULL: no record (yet)
+  edge_start_ms INTEGER, edge_start_uncertainty_ms INTEGER,
+  edge_end_ms INTEGER, edge_end_uncertainty_ms INTEGER,
+  edge_agent TEXT,
+  cause TEXT NOT NULL CHECK (cause IN ('unknown', 'wan-link', 'router', 'power', 'lan',
+    'agent', 'far-end', 'server', 'parent')),
+  cause_reason TEXT NOT NULL,                -- one sentence, English
+  evidence TEXT NOT NULL,                    -- JSON list of journal ids
+  opened_journal INTEGER NOT NULL, closed_journal INTEGER
+) WITHOUT ROWID;
+CREATE INDEX outage_link ON outage (link, start_ms);
+CREATE INDEX outage_start ON outage (start_ms);
+CREATE INDEX outage_open ON outage (link) WHERE end_ms IS NULL;
+CREATE TABLE outage_note (                   -- a person's words: ticket number, remark
+  outage TEXT PRIMARY KEY,
+  ticket TEXT, note TEXT, journal_id INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE vantage_state (                 -- whether a vantage can be believed
+  agent TEXT PRIMARY KEY,
+  blind INTEGER NOT NULL, since_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL, journal_id INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE agency_state (                  -- an agency by its links
+  agency TEXT PRIMARY KEY,
+  state TEXT NOT NULL CHECK (state IN ('UP', 'DEGRADED', 'DOWN', 'UNREACHABLE', 'UNKNOWN', 'MAINTENANCE')),
+  on_backup INTEGER NOT NULL,                -- 1: primary dead, a backup carries it
+  since_ms INTEGER NOT NULL, reason TEXT NOT NULL, journal_id INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE maintenance (                   -- operator rows; also entered afterwards
+  id TEXT PRIMARY KEY,
+  scope TEXT NOT NULL CHECK (scope IN ('link', 'agency', 'provider', 'all')),
+  subject TEXT NOT NULL,                     -- link, agency or provider; '' for all
+  from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL, actor TEXT NOT NULL,
+  entered_ms INTEGER NOT NULL,
+  removed_ms INTEGER,                        -- kept, for the audit
+  journal_id INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX maintenance_time ON maintenance (from_ms, to_ms);
+
+-- ── derived: problems ────────────────────────────────────────────────────────────────
+-- One row an episode of something wrong. Folds write them; alert rules read them, and
+-- know nothing else. A change is appended to problem_change, which is what incidents
+-- are folded from.
+CREATE TABLE problem (
+  id TEXT PRIMARY KEY,                       -- '<kind>/<subject>/<journal id that opened it>'
+  kind TEXT NOT NULL,                        -- 'link-down', 'link-unreachable', 'link-degraded', 'link-unstable',
+                                             -- 'link-unpingable' (data flows), 'on-backup', 'agent-silent', 'vantage-blind',
+                                             -- 'certificate-expiry', 'disk-ceiling', 'queue-growing'; rules take later kinds
+  subject TEXT NOT NULL,                     -- id of the link, agency, agent, or '@server'
+  agency TEXT, provider TEXT,                -- what it may be grouped by; NULL: nothing
+  root TEXT,                                 -- the problem that explains this one
+  opened_ms INTEGER NOT NULL, closed_ms INTEGER,
+  reason TEXT NOT NULL,                      -- one sentence, English
+  facts TEXT NOT NULL,                       -- JSON object for templates: numbers and ids
+  opened_journal INTEGER NOT NULL, closed_journal INTEGER
+) WITHOUT ROWID;
+CREATE INDEX problem_open ON problem (kind, subject) WHERE closed_ms IS NULL;
+CREATE TABLE problem_change (
+  id INTEGER PRIMARY KEY,
+  problem TEXT NOT NULL,
+  change TEXT NOT NULL CHECK (change IN ('open', 'update', 'close')),
+  at_ms INTEGER NOT NULL, journal_id INTEGER NOT NULL
+);
+
+-- ── derived: incidents ───────────────────────────────────────────────────────────────
+CREATE TABLE incident (                      -- what people are told of: problems of one cause
+  id TEXT PRIMARY KEY,                       -- 'i<journal id>-<rule>' and a number when a row opened several: the same after a refold
+  rule TEXT NOT NULL,                        -- of the alert rules
+  rules_hash TEXT NOT NULL,                  -- rules in force when it opened
+  severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
+  group_by TEXT NOT NULL,                    -- 'problem', 'parent', 'provider', 'district'
+  subject TEXT NOT NULL,                     -- the root's subject, or the provider or district
+  opened_ms INTEGER NOT NULL, closed_ms INTEGER,
+  announce_ms INTEGER,                       -- when it may be told (hold time, hours); NULL: told or never
+  announced_ms INTEGER,                      -- NULL: nobody was told
+  acked_ms INTEGER, acked_by TEXT,
+  level INTEGER NOT NULL DEFAULT 0,          -- escalation
+  escalate_ms INTEGER,                       -- next escalation; NULL: none
+  journal_id INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX incident_open ON incident (rule) WHERE closed_ms IS NULL;
+CREATE INDEX incident_time ON incident (opened_ms);
+CREATE TABLE incident_member (
+  incident TEXT NOT NULL, problem TEXT NOT NULL,
+  joined_ms INTEGER NOT NULL, left_ms INTEGER,
+  PRIMARY KEY (incident, problem)
+) WITHOUT ROWID;
+CREATE INDEX incident_member_problem ON incident_member (problem);
+CREATE TABLE alert_decision (                -- why somebody was or was not told
+  id INTEGER PRIMARY KEY,
+  incident TEXT,                             -- NULL: a problem that became none
+  problem TEXT,
+  at_ms INTEGER NOT NULL,
+  decision TEXT NOT NULL,                    -- a word: 'opened', 'joined', 'held', 'told', 'not-told', 'acknowledged', …
+  reason TEXT NOT NULL                       -- one sentence, English
+);
+CREATE INDEX alert_decision_incident ON alert_decision (incident);
+
+-- ── state: messages to people. A refold never fills it again ─────────────────────────
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,                  -- '<incident>/<channel>/<kind>/<n>': Message-ID and idempotency key
+  incident TEXT NOT NULL,                    -- or 'test'
+  channel TEXT NOT NULL,                     -- of the channels file
+  kind TEXT NOT NULL CHECK (kind IN ('announce', 'update', 'digest', 'escalate', 'resolve', 'test')),
+  facts TEXT NOT NULL,                       -- JSON: the incident as it was then; templates render it
+  created_ms INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL,                   -- not before; retries move it
+  attempts INTEGER NOT NULL DEFAULT 0,
+  state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sent', 'failed', 'dropped')),
+  last_error TEXT, sent_ms INTEGER
+);
+CREATE INDEX outbox_due ON outbox (due_ms) WHERE state = 'pending';
+CREATE INDEX outbox_incident ON outbox (incident);
+CREATE TABLE alert_live (                    -- changes up to here were told live: a refold tells none of them again
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  journal_id INTEGER NOT NULL
+);
