@@ -23,6 +23,18 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_ICMP_RTT_MAX]        = { "icmp", "rtt_max", NUM("s"), .help = "longest round trip of the round" },
 	[HT_M_ICMP_JITTER]         = { "icmp", "jitter", NUM("s"), .help = "interarrival jitter, RFC 3550 section 6.4.1" },
 
+	[HT_M_REACH_STATE]          = { "reach", "state", STR, .help = "up, suspect or down: at each change, and once when first known" },
+	[HT_M_REACH_UNANSWERED_FOR] = { "reach", "unanswered-for", NUM("s"), .help = "at a transition: since the first lost ping was sent" },
+	[HT_M_REACH_ANSWERED_AGO]   = { "reach", "answered-ago", NUM("s"), .help = "at a transition: since the last answered ping was sent" },
+	[HT_M_REACH_SENT]           = { "reach", "sent", NUM("count"), .help = "pings of the minute whose fate is known" },
+	[HT_M_REACH_RECEIVED]       = { "reach", "received", NUM("count"), .help = "those of them that were answered" },
+	[HT_M_REACH_RTT_MIN]        = { "reach", "rtt-min", NUM("s"), .help = "shortest round trip of the minute" },
+	[HT_M_REACH_RTT_AVG]        = { "reach", "rtt-avg", NUM("s"), .help = "mean round trip of the minute" },
+	[HT_M_REACH_RTT_MAX]        = { "reach", "rtt-max", NUM("s"), .help = "longest round trip of the minute" },
+	[HT_M_REACH_RTT_HISTOGRAM]  = { "reach", "rtt-histogram", STR, .help = "round trips of the minute, a mergeable histogram (base/hist.h)" },
+	[HT_M_REACH_BLIND]          = { "reach", "blind", YESNO, .help = "the vantage sees none of its self-check targets: its silence says nothing of others" },
+	[HT_M_REACH_BLIND_REASON]   = { "reach", "blind-reason", STR, .help = "why the vantage is (or is not) blind, one sentence" },
+
 	[HT_M_SNMP_STATUS]         = { "snmp", "status", STR, .help = "ok, timeout, unresolved, auth-failed, partial or error" },
 	[HT_M_SNMP_TARGET]         = { "snmp", "target", STR, .help = "the address that was polled" },
 	[HT_M_SNMP_UPTIME]         = { "snmp", "uptime", NUM("s"), .help = "sysUpTime" },

@@ -18,6 +18,12 @@ enum ht_metric {
 	/* icmp/<target id>: one round of pings */
 	HT_M_ICMP_STATUS, HT_M_ICMP_TARGET, HT_M_ICMP_SENT, HT_M_ICMP_RECEIVED, HT_M_ICMP_LOSS,
 	HT_M_ICMP_RTT_MIN, HT_M_ICMP_RTT_AVG, HT_M_ICMP_RTT_MAX, HT_M_ICMP_JITTER,
+	/* reach/<link>: transitions; and the pings of each minute (base/reach.h, base/hist.h) */
+	HT_M_REACH_STATE, HT_M_REACH_UNANSWERED_FOR, HT_M_REACH_ANSWERED_AGO,
+	HT_M_REACH_SENT, HT_M_REACH_RECEIVED, HT_M_REACH_RTT_MIN, HT_M_REACH_RTT_AVG,
+	HT_M_REACH_RTT_MAX, HT_M_REACH_RTT_HISTOGRAM,
+	/* reach/<probe id>: whether the vantage itself sees anything */
+	HT_M_REACH_BLIND, HT_M_REACH_BLIND_REASON,
 	/* snmp/<device id>: the device itself (SNMPv2-MIB) */
 	HT_M_SNMP_STATUS, HT_M_SNMP_TARGET, HT_M_SNMP_UPTIME, HT_M_SNMP_SYS_NAME,
 	HT_M_SNMP_SYS_DESCR, HT_M_SNMP_SYS_OBJECT_ID, HT_M_SNMP_INTERFACES, HT_M_SNMP_ROUND_TRIPS,
