@@ -17,6 +17,10 @@ route_handler index_list, index_explain;
 route_handler evidence_show;
 /* api_network.c */
 route_handler links_list, links_show, machines_list, posture_list;
+/* api_outage.c */
+route_handler outages_list, outages_show, links_timeline, timelines_list;
+/* api_incident.c */
+route_handler incidents_list, incidents_show, incidents_ack;
 /* api_agent.c */
 route_handler agents_list, agents_show, clones_list, latest_list, gaps_list, garbage_list;
 /* api_series.c */

@@ -20,8 +20,24 @@ enum {
 	A_LINKS_UP,
 	A_AGENTS,
 	A_AGENTS_ONLINE,
-	A_CHILDREN
+	A_CHILDREN,
+	A_ON_BACKUP,
+	A_STATE_SINCE,
+	A_STATE_REASON
 };
+
+/* `on_backup` is null while nothing is known of the links. */
+static void agency_state(struct emit *e, const struct db_rows *rows)
+{
+	emit_text(e, "state", db_text(rows, A_STATE));
+	if (db_is_null(rows, A_ON_BACKUP))
+		emit_null(e, "on_backup");
+	else
+		emit_bool(e, "on_backup", db_int(rows, A_ON_BACKUP));
+	emit_time(e, "state_since",
+	    db_is_null(rows, A_STATE_SINCE) ? INT64_MIN : db_int(rows, A_STATE_SINCE));
+	emit_text(e, "state_reason", db_text(rows, A_STATE_REASON));
+}
 
 static void agency_fields(struct emit *e, const struct db_rows *rows)
 {
@@ -36,7 +52,7 @@ static void agency_fields(struct emit *e, const struct db_rows *rows)
 	    e, "servants", db_is_null(rows, A_SERVANTS), db_int(rows, A_SERVANTS));
 	emit_time(e, "servants_as_of",
 	    db_is_null(rows, A_AS_OF) ? INT64_MIN : db_int(rows, A_AS_OF));
-	emit_text(e, "state", db_text(rows, A_STATE));
+	agency_state(e, rows);
 	emit_object(e, "links");
 	emit_int(e, "total", db_int(rows, A_LINKS));
 	emit_int(e, "up", db_int(rows, A_LINKS_UP));
@@ -145,7 +161,7 @@ void agencies_tree(struct request *rq, struct reply *re)
 		emit_text(&e, "name", db_text(rows, A_NAME));
 		emit_text(&e, "level", db_text(rows, A_LEVEL));
 		emit_text(&e, "parent", db_text(rows, A_PARENT));
-		emit_text(&e, "state", db_text(rows, A_STATE));
+		agency_state(&e, rows);
 		emit_end_object(&e);
 	}
 	emit_end_list(&e);

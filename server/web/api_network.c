@@ -43,7 +43,8 @@ enum {
 	L_USED_UP,
 	L_AGENT,
 	L_EVIDENCE,
-	L_AGENCY_NAME
+	L_AGENCY_NAME,
+	L_WHY
 };
 
 static void link_rate(
@@ -86,6 +87,7 @@ static void link_put(struct emit *e, const struct db_rows *rows)
 		{ "router_address", L_ROUTER },
 		{ "parents", L_PARENTS },
 		{ "agent", L_AGENT },
+		{ "why", L_WHY },
 	};
 
 	emit_object(e, NULL);

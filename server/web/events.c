@@ -17,13 +17,24 @@
 #define EVENTS_BACKLOG \
 	2048 /* bytes waiting for one stream; more is dropped and told as "reset" */
 
-enum { EVENTS_LINKS, EVENTS_PRESENCE, EVENTS_INDEX, EVENTS_TOPICS };
+enum {
+	EVENTS_LINKS,
+	EVENTS_OUTAGES,
+	EVENTS_INCIDENTS,
+	EVENTS_MAINTENANCE,
+	EVENTS_PRESENCE,
+	EVENTS_INDEX,
+	EVENTS_TOPICS
+};
 
 static const struct {
 	const char *name;
 	int statement; /* yields one text that differs when the topic changed */
 } topics[EVENTS_TOPICS] = {
 	[EVENTS_LINKS] = { "links", WEB_SQL_MARK_LINKS },
+	[EVENTS_OUTAGES] = { "outages", WEB_SQL_MARK_OUTAGES },
+	[EVENTS_INCIDENTS] = { "incidents", WEB_SQL_MARK_INCIDENTS },
+	[EVENTS_MAINTENANCE] = { "maintenance", WEB_SQL_MARK_MAINTENANCE },
 	[EVENTS_PRESENCE] = { "presence", WEB_SQL_MARK_PRESENCE },
 	[EVENTS_INDEX] = { "index", WEB_SQL_MARK_INDEX },
 };

@@ -1,7 +1,8 @@
 /* Server-sent events: one stream a browser, shared by its tabs. A thread of its own looks
- * five times a second whether the store changed; when links, presence or index values
- * did, every stream gets an event that names what to read again, one a second at most. A
- * heartbeat every 15 s keeps proxies from closing and finds those who are gone. */
+ * five times a second whether the store changed; when links, outages, incidents,
+ * maintenance, presence or index values did, every stream gets an event that names what
+ * to read again, one a second at most. A heartbeat every 15 s keeps proxies from closing
+ * and finds those who are gone. */
 #ifndef HT_SERVER_WEB_EVENTS_H
 #define HT_SERVER_WEB_EVENTS_H
 

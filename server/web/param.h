@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-#define PARAM_MAX       8    /* rows of one table */
+#define PARAM_MAX       12   /* rows of one table */
 #define PARAM_QUERY_MAX 2048 /* bytes of a query string */
 
 enum param_type {

@@ -16,6 +16,11 @@
 	{                                                            \
 		.name = "agency", .type = PARAM_ID, .required = true \
 	}
+#define TIMES                                    \
+	{ .name = "from", .type = PARAM_TIME },  \
+	{                                        \
+		.name = "to", .type = PARAM_TIME \
+	}
 #define NEEDED(n, t)                                       \
 	{                                                  \
 		.name = (n), .type = (t), .required = true \
@@ -33,6 +38,9 @@ static const char *const states[] = { "UP", "DEGRADED", "DOWN", "UNREACHABLE", "
 	"MAINTENANCE", NULL };
 static const char *const classes[] = { "computer", "server", "printer", "phone", "mobile",
 	"camera", "network", "storage", "ups", "iot", "unknown", NULL };
+static const char *const causes[] = { "unknown", "wan-link", "router", "power", "lan",
+	"agent", "far-end", "server", "parent", NULL };
+static const char *const severities[] = { "info", "warning", "critical", NULL };
 static const char *const answers[] = { "yes", "no", NULL };
 
 static const struct param page[] = { PAGE };
@@ -45,6 +53,18 @@ static const struct param q_import[] = { { .name = "dry_run", .type = PARAM_BOOL
 static const struct param q_agents[] = { PAGE, AGENCY };
 static const struct param q_links[] = { PAGE, AGENCY,
 	{ .name = "state", .type = PARAM_WORD, .words = states } };
+static const struct param q_range[] = { TIMES };
+static const struct param q_timelines[] = { PAGE, AGENCY, TIMES,
+	{ .name = "provider", .type = PARAM_TEXT },
+	{ .name = "troubled", .type = PARAM_BOOL } };
+static const struct param q_outages[] = { PAGE, AGENCY, TIMES,
+	{ .name = "link", .type = PARAM_ID }, { .name = "provider", .type = PARAM_TEXT },
+	{ .name = "cause", .type = PARAM_WORD, .words = causes },
+	{ .name = "open", .type = PARAM_BOOL } };
+static const struct param q_incidents[] = { PAGE, AGENCY, TIMES,
+	{ .name = "open", .type = PARAM_BOOL }, { .name = "acked", .type = PARAM_BOOL },
+	{ .name = "severity", .type = PARAM_WORD, .words = severities },
+	{ .name = "rule", .type = PARAM_ID } };
 static const struct param q_machines[] = { PAGE, AGENCY_NEEDED,
 	{ .name = "class", .type = PARAM_WORD, .words = classes },
 	{ .name = "days", .type = PARAM_INT, .min = 1, .max = 3660 } };
@@ -105,6 +125,9 @@ static const struct param f_declare[] = {
 	{ .name = "signer", .type = PARAM_TEXT, .max = 200, .nullable = true },
 	OPTIONAL("declared", PARAM_TIME), OPTIONAL("expires", PARAM_TIME)
 };
+static const struct param f_ack[] = {
+	{ .name = "note", .type = PARAM_TEXT, .max = 500, .nullable = true }
+};
 static const struct param f_token[] = { NEEDED("agency", PARAM_ID),
 	OPTIONAL("agent", PARAM_ID),
 	{ .name = "valid_s", .type = PARAM_INT, .min = 60, .max = 2592000 } };
@@ -152,6 +175,19 @@ const struct route routes[] = {
 
 	{ ROUTE_GET, V1 "/links", "listLinks", ROUTE_VIEWER, links_list, QUERY(q_links) },
 	{ ROUTE_GET, V1 "/links/{link}", "showLink", ROUTE_VIEWER, links_show },
+	{ ROUTE_GET, V1 "/links/{link}/timeline", "showTimeline", ROUTE_VIEWER,
+	    links_timeline, QUERY(q_range) },
+	{ ROUTE_GET, V1 "/timelines", "listTimelines", ROUTE_VIEWER, timelines_list,
+	    QUERY(q_timelines) },
+	{ ROUTE_GET, V1 "/outages", "listOutages", ROUTE_VIEWER, outages_list,
+	    QUERY(q_outages) },
+	{ ROUTE_GET, V1 "/outages/{outage}", "showOutage", ROUTE_VIEWER, outages_show },
+	{ ROUTE_GET, V1 "/incidents", "listIncidents", ROUTE_VIEWER, incidents_list,
+	    QUERY(q_incidents) },
+	{ ROUTE_GET, V1 "/incidents/{incident}", "showIncident", ROUTE_VIEWER,
+	    incidents_show },
+	{ ROUTE_POST, V1 "/incidents/{incident}/ack", "ackIncident", ROUTE_OPERATOR,
+	    incidents_ack, FIELDS(f_ack) },
 	{ ROUTE_GET, V1 "/machines", "listMachines", ROUTE_VIEWER, machines_list,
 	    QUERY(q_machines) },
 	{ ROUTE_PUT, V1 "/machines/{agency}/{machine}", "correctMachine", ROUTE_OPERATOR,

@@ -1,13 +1,9 @@
 #include "server/web/sql.h"
 
-/* `column` lies in the scope `arg`: NULL sees everything, an agency sees itself and all
- * below it. UNION (not UNION ALL) ends even when parents run in a circle. */
-#define IN_SCOPE(column, arg)                                                          \
-	"(" arg " IS NULL OR " column " IN (WITH RECURSIVE below (id) AS (SELECT " arg \
-	" UNION SELECT a.id FROM agency a JOIN below b ON a.parent = b.id) SELECT id " \
-	"FROM below))"
+#include "server/web/scope.h"
 
-/* An agency is as reachable as its best link; down only when every link is known down. */
+/* What the fold of links says of an agency; before it has spoken: as reachable as its
+ * best link, down only when every link is known down. */
 #define AGENCY_STATE                                                                     \
 	"(SELECT CASE min(CASE coalesce(f.state, 'UNKNOWN') WHEN 'UP' THEN 0 WHEN "      \
 	"'DEGRADED'"                                                                     \
@@ -19,7 +15,8 @@
 
 #define AGENCY_COLUMNS                                                              \
 	"SELECT a.id, a.name, a.level, a.kind, a.parent, a.latitude, a.longitude,"  \
-	" a.journal_id, h.servants, h.as_of_ms, h.journal_id, " AGENCY_STATE ","    \
+	" a.journal_id, h.servants, h.as_of_ms, h.journal_id, "                     \
+	"coalesce(s.state, " AGENCY_STATE "),"                                      \
 	" (SELECT count(*) FROM link l WHERE l.agency = a.id),"                     \
 	" (SELECT count(*) FROM link l JOIN link_fact f ON f.link = l.id"           \
 	"  WHERE l.agency = a.id AND f.state IN ('UP', 'DEGRADED')),"               \
@@ -27,8 +24,10 @@
 	"NULL),"                                                                    \
 	" (SELECT count(*) FROM agent g JOIN presence p ON p.agent = g.id"          \
 	"  WHERE g.agency = a.id AND g.revoked_ms IS NULL AND p.state = 'online')," \
-	" (SELECT count(*) FROM agency c WHERE c.parent = a.id)"                    \
-	" FROM agency a LEFT JOIN headcount h ON h.agency = a.id AND h.as_of_ms ="  \
+	" (SELECT count(*) FROM agency c WHERE c.parent = a.id),"                   \
+	" s.on_backup, s.since_ms, s.reason"                                        \
+	" FROM agency a LEFT JOIN agency_state s ON s.agency = a.id"                \
+	" LEFT JOIN headcount h ON h.agency = a.id AND h.as_of_ms ="                \
 	"  (SELECT max(as_of_ms) FROM headcount WHERE agency = a.id)"
 
 #define INDEX_COLUMNS                                                                    \
@@ -52,6 +51,28 @@ static const char *const statements[WEB_SQL_STATEMENTS] = {
 	    "SELECT count(*) || ' ' || coalesce(max(computed_ms), 0) || ' ' ||"
 	    " coalesce(sum(value), 0) || ' ' || coalesce(sum(coverage), 0) FROM "
 	    "index_value",
+	/* Few rows each: what is open, by its partial index, and the newest by time. */
+	[WEB_SQL_MARK_OUTAGES] =
+	    "SELECT (SELECT count(*) || ' ' || coalesce(sum(start_ms % 1000003), 0) FROM"
+	    " outage WHERE end_ms IS NULL) || ' ' || (SELECT count(*) || ' ' ||"
+	    " coalesce(sum((coalesce(end_ms, 0) + coalesce(edge_start_ms, 0) +"
+	    " coalesce(edge_end_ms, 0)) % 1000003), 0) || ' ' || "
+	    "coalesce(sum(length(cause)),"
+	    " 0) || ' ' || coalesce(max(start_ms), 0) FROM (SELECT * FROM outage ORDER BY"
+	    " start_ms DESC LIMIT 200)) || ' ' || (SELECT count(*) || ' ' ||"
+	    " coalesce(max(journal_id), 0) FROM outage_note)",
+	[WEB_SQL_MARK_INCIDENTS] =
+	    "SELECT (SELECT count(*) || ' ' || count(acked_ms) || ' ' || "
+	    "count(announced_ms)"
+	    " || ' ' || coalesce(sum(level), 0) || ' ' || coalesce(sum(opened_ms % "
+	    "1000003),"
+	    " 0) || ' ' || coalesce(sum((SELECT count(*) + count(m.left_ms) FROM"
+	    " incident_member m WHERE m.incident = i.id)), 0) FROM incident i WHERE"
+	    " closed_ms IS NULL) || ' ' || (SELECT coalesce(max(opened_ms), 0) FROM "
+	    "incident)",
+	[WEB_SQL_MARK_MAINTENANCE] = "SELECT count(*) || ' ' || count(removed_ms) || ' ' "
+				     "|| coalesce(max(journal_id),"
+				     " 0) FROM maintenance",
 	[WEB_SQL_READY] = "SELECT max(id) FROM journal",
 
 	[WEB_SQL_AGENCY_BELOW] =
@@ -110,9 +131,10 @@ static const char *const statements[WEB_SQL_STATEMENTS] = {
 	    "f.reason,"
 	    " f.since_ms, f.measured_ms, f.loss, f.rtt_s, f.negotiated_down_bps,"
 	    " f.negotiated_up_bps, f.used_down_bps, f.used_up_bps, f.agent, f.evidence, "
-	    "a.name"
+	    "a.name, s.why"
 	    " FROM link l LEFT JOIN link_fact f ON f.link = l.id"
 	    " LEFT JOIN agency a ON a.id = l.agency"
+	    " LEFT JOIN link_span s ON s.link = l.id AND s.to_ms IS NULL"
 	    " WHERE l.id > $1 AND ($2 IS NULL OR l.id = $2) AND ($3 IS NULL OR l.agency "
 	    "= $3)"
 	    " AND ($4 IS NULL OR coalesce(f.state, 'UNKNOWN') = $4)"

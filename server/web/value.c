@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/option.h"
 #include "server/web/context.h"
 #include "server/web/sql.h"
 
@@ -69,6 +70,18 @@ void value_index(struct emit *e, const char *key, const struct db_rows *rows, bo
 	emit_end_object(e);
 }
 
+int64_t value_time(const struct db_rows *rows, int column)
+{
+	return db_is_null(rows, column) ? INT64_MIN : db_int(rows, column);
+}
+
+void value_seconds(
+    struct emit *e, const char *key, const struct db_rows *rows, int column)
+{
+	/* db_double() of NULL is NaN, which is put as null. */
+	emit_double(e, key, db_double(rows, column) / 1000);
+}
+
 void value_definition(struct request *rq, const char *asked, char out[static 97])
 {
 	const char *mine = asked ? asked : web_context(rq->web)->options.definition;
@@ -128,6 +141,29 @@ bool page_item(struct page *p, const char *cursor)
 	p->n++;
 	snprintf(p->last, sizeof(p->last), "%s", cursor);
 	return true;
+}
+
+bool time_cursor_read(struct request *rq, struct time_cursor *out)
+{
+	const char *text = page_after(rq), *comma = strchr(text, ',');
+	char number[24];
+
+	*out = (struct time_cursor){ INT64_MAX, "" };
+	if (!*text)
+		return true;
+	if (!comma || (size_t)(comma - text) >= sizeof(number))
+		return false;
+	snprintf(number, sizeof(number), "%.*s", (int)(comma - text), text);
+	out->id = comma + 1;
+	return ht_int_parse(number, &out->at_ms) == HT_OK;
+}
+
+bool page_item_at(struct page *p, int64_t at_ms, const char *id)
+{
+	char cursor[192];
+
+	snprintf(cursor, sizeof(cursor), "%lld,%s", (long long)at_ms, id);
+	return page_item(p, cursor);
 }
 
 void page_end(struct page *p)
