@@ -1,16 +1,34 @@
 """A mosquitto of our own with TLS and client certificates, for tests: everything in one
 folder, on a port of its own, ended by stop()."""
 import pathlib
+import random
 import signal
 import socket
 import subprocess
 import time
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+# Below the ports that the kernel gives to who connects (from 32768).
+PORTS = range(20000, 32000)
+_taken = []  # one socket a port: its name keeps other tests from the port while we live
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A port that nobody listens on, and that no other test process of this network is given."""
+    for _ in range(1000):
+        port = random.choice(PORTS)
+        mine = socket.socket(socket.AF_UNIX)
+        try:
+            mine.bind(f"\0hatang-test-port-{port}")
+            with socket.socket(type=kind) as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            mine.close()
+            continue
+        _taken.append(mine)
+        return port
+    raise RuntimeError("no port is free")
 
 
 def until(what, probe, seconds=15):

@@ -9,6 +9,9 @@ from web_fixture import BUILD, filled
 HATANG = os.path.join(BUILD, "cli", "hatang")
 
 
+pytestmark = pytest.mark.xdist_group("cli")  # one server for all
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     share = tmp_path_factory.mktemp("share")

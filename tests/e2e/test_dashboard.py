@@ -9,6 +9,9 @@ from web_fixture import ROOT, filled
 WEB = os.path.join(ROOT, "dashboards", "web")
 
 
+pytestmark = pytest.mark.xdist_group("dashboard")  # one build for all
+
+
 @pytest.fixture(scope="module")
 def share(tmp_path_factory):
     share = tmp_path_factory.mktemp("share")
@@ -16,6 +19,8 @@ def share(tmp_path_factory):
     return share
 
 
+@pytest.mark.long
+@pytest.mark.once("the pages run in the browser")
 def test_pages(share, tmp_path):
     assert shutil.which("node"), "node is missing: packaging/install-deps test"
     s = filled(tmp_path, share)
@@ -28,6 +33,7 @@ def test_pages(share, tmp_path):
     assert len([l for l in done.stdout.splitlines() if l.startswith("ok ")]) == 9, done.stdout
 
 
+@pytest.mark.once("reads what esbuild made")
 def test_small_and_self_contained(share):
     sizes = {f: os.path.getsize(share / "dashboard" / f) for f in os.listdir(share / "dashboard")}
     assert set(sizes) == {"index.html", "app.js", "style.css", "icon.svg"}
@@ -35,6 +41,7 @@ def test_small_and_self_contained(share):
     assert "http" not in (share / "dashboard" / "index.html").read_text()
 
 
+@pytest.mark.once("reads a file")
 def test_lock_names_no_registry():
     lock = open(os.path.join(WEB, "package-lock.json")).read()
     assert '"resolved"' not in lock

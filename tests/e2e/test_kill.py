@@ -7,6 +7,7 @@ import os
 import random
 import time
 
+import pytest
 from parts import json_records, until
 
 KILLS, KILLS_EXTENDED = 24, 300
@@ -64,6 +65,7 @@ def seq_holes(office):
     return holes
 
 
+@pytest.mark.long
 def test_kills(office, extended):
     seed = int(os.environ.get("HATANG_SEED", time.time_ns() % 1_000_000))
     print(f"HATANG_SEED={seed}")  # repeats the choices, not the moments

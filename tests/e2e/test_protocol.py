@@ -17,6 +17,9 @@ PROTOCOL = (ROOT / "mqtt" / "PROTOCOL.md").read_text()
 AGENT = "bat-xat-1"
 
 
+pytestmark = pytest.mark.xdist_group("protocol")  # one server for all
+
+
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory):
     return Pki(tmp_path_factory.mktemp("pki"))

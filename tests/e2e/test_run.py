@@ -6,6 +6,8 @@ import pathlib
 import signal
 import subprocess
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HATANG_BUILD", ROOT / "build" / "dev"))
 
@@ -45,6 +47,7 @@ once second
 """
 
 
+@pytest.mark.long
 def test_run(tmp_path):
     state = tmp_path / "home"
     r = subprocess.run(["unshare", "-Urnmp", "--fork", "--mount-proc", "--propagation", "private", "bash", "-c", SCRIPT],

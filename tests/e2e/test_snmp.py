@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from broker import free_port
 from built import DRIVE, ROOT
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -49,10 +50,7 @@ def secret(path, text):
     return path
 
 
-def free_udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+pytestmark = pytest.mark.xdist_group("snmp")  # one snmpd for all
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +60,7 @@ def snmpd(tmp_path_factory):
         'rocommunity s3cret 127.0.0.1\n'
         'createUser sha SHA-256 "authpass123" AES "privpass123"\nrouser sha authPriv\n'
         'createUser old MD5 "authpass123" DES "privpass123"\nrouser old authPriv\n')
-    port = free_udp_port()
+    port = free_port(socket.SOCK_DGRAM)
     env = dict(os.environ, SNMP_PERSISTENT_DIR=str(folder), MIBS="", SNMPCONFPATH=str(folder))
     with ended(subprocess.Popen(
             ["/usr/sbin/snmpd", "-f", "-Lf", folder / "log", "-C", "-c", folder / "snmpd.conf",
@@ -200,7 +198,7 @@ def test_recordings():
     # its 57th "row" is four cells without an index
     expect = {"dell-sonic.snmprec": 56}
     community = secret(pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"hatang-community-{os.getpid()}", "")
-    port, wrong = free_udp_port(), []
+    port, wrong = free_port(socket.SOCK_DGRAM), []
     server = subprocess.Popen(["/usr/bin/python3", RECORDED / "snmprec_serve.py", "--dir", RECORDED / "snmp_dev",
                                "--port", str(port)], stdout=subprocess.PIPE, text=True)
     with ended(server):

@@ -50,6 +50,7 @@ def spooled(folder):
     return {n: sorted(v, key=lambda x: x[0]) for n, v in found.items()}
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
 def test_no_ping_waits_for_a_name_or_a_silent_device(tmp_path):
     (tmp_path / "agent.yaml").write_text(CONFIG.format(dir=tmp_path))

@@ -10,6 +10,9 @@ from web_fixture import Client, Server, filled
 PASSWORD = "một mật khẩu đủ dài"
 
 
+pytestmark = pytest.mark.xdist_group("web")  # one server for all
+
+
 @pytest.fixture(scope="module")
 def share(tmp_path_factory):
     share = tmp_path_factory.mktemp("share")

@@ -15,6 +15,9 @@ BUILD = pathlib.Path(os.environ.get("HATANG_BUILD", HERE.parent.parent / "build"
 sys.path.insert(0, str(HERE))
 from labkit import compare, truth  # noqa: E402
 
+# One province at a time: each is dozens of processes.
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("lab")]
+
 # A topology that nobody shipped: two levels, a government line, no headcount in one office.
 UNSEEN = """\
 name: unseen
@@ -82,6 +85,7 @@ def left_behind(lab):
     return out
 
 
+@pytest.mark.once("another province runs there")
 def test_district(lab):
     lab("up", HERE / "topologies" / "district.yaml", "--build", BUILD)
     all_right(lab, 180)
@@ -102,9 +106,11 @@ def test_unseen_topology(lab, tmp_path):
     assert "servants" in own["ta-van", "computers"]["reason"] or "headcount" in own["ta-van", "computers"]["reason"]
 
 
-def test_cut_link(lab):
+def test_cut_link(lab, tmp_path):
     """A cut link is seen from the core, its office's readings arrive afterwards."""
-    lab("up", HERE / "topologies" / "one-office.yaml", "--build", BUILD)
+    text = (HERE / "topologies" / "one-office.yaml").read_text(encoding="utf-8")
+    (tmp_path / "t.yaml").write_text("every: 2s\n" + text, encoding="utf-8")
+    lab("up", tmp_path / "t.yaml", "--build", BUILD)
     state = lambda: lab.api("/api/v1/links/cam-duong-wan")["state"]  # noqa: E731
     assert until(60, lambda: state() == "UP")
     cut_at = datetime.datetime.now(datetime.timezone.utc)
@@ -133,6 +139,7 @@ def test_unknown_names_are_refused(lab):
     assert "server" in status and "ended" not in status
 
 
+@pytest.mark.once("runs Python alone")
 def test_nothing_up(tmp_path):
     r = Lab(tmp_path)("truth", check=False)
     assert r.returncode != 0

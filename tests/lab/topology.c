@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/name.h"
 
 const char *const topology_levels[] = { "province", "district", "commune", NULL };
@@ -156,6 +157,13 @@ static const struct ht_option rows[] = {
 	    .max = 100000,
 	    .def = "20",
 	    .help = "civil servants of the province's own office" },
+	{ .key = "every",
+	    .type = HT_OPT_DURATION,
+	    .offset = AT(every_ns),
+	    .min = HT_NS_PER_S,
+	    .max = 60 * HT_NS_PER_S,
+	    .def = "10s",
+	    .help = "how often a link is pinged; SNMP is asked half as often" },
 	{ .key = "sites",
 	    .type = HT_OPT_LIST,
 	    .offset = AT(sites),

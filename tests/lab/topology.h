@@ -40,6 +40,7 @@ struct topology_site {
 struct topology {
 	char *name;
 	int64_t servants;     /* the province's own */
+	int64_t every_ns;     /* from one round of pings of a link to the next */
 	struct ht_list sites; /* struct topology_site */
 };
 

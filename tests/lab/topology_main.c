@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tests/lab/topology.h"
 
 static void put_int(struct json_object *o, const char *key, int64_t v)
@@ -73,6 +74,7 @@ static struct json_object *topology_json(const struct topology *t)
 
 	put_text(o, "name", t->name);
 	put_int(o, "servants", t->servants);
+	put_int(o, "every_s", t->every_ns / HT_NS_PER_S);
 	for (size_t i = 0; i < t->sites.n; i++)
 		json_object_array_add(
 		    sites, site_json((struct topology_site *)t->sites.at + i));

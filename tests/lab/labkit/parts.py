@@ -41,6 +41,7 @@ class Province:
 
     def __init__(self, lab):
         self.lab, self.state = lab, pathlib.Path(lab.state)
+        self.every = lab.topology["every_s"]
         build = pathlib.Path(lab.build)
         self.server_bin, self.agent_bin, self.cli_bin = (
             build / "server/hatang-server", build / "agent/hatang-agent", build / "cli/hatang")
@@ -127,7 +128,7 @@ site:
   interfaces: [eth0]
   packets_per_s: 200
 probes:
-  - {{ probe: icmp, id: {site.row['link']['id']}, every: 10s, target: {net.CORE_ADDRESS}, count: 5, spacing: 100ms }}
+  - {{ probe: icmp, id: {site.row['link']['id']}, every: {self.every}s, target: {net.CORE_ADDRESS}, count: 5, spacing: 100ms }}
   - {{ probe: lan.arp, id: lan, every: 1m }}
   - {{ probe: lan.passive, id: lan-passive, every: 20s }}
   - {{ probe: posture.host, id: host, every: 2m, timeout: 1m }}
@@ -137,12 +138,12 @@ probes:
         probes = ["  - { probe: posture.host, id: host, every: 2m, timeout: 1m }"]
         for site in self.lab.sites.values():
             link = site.row["link"]["id"]
-            probes.append(f"  - {{ probe: icmp, id: {link}, every: 10s, target: {site.address}, count: 5, spacing: 100ms }}")
+            probes.append(f"  - {{ probe: icmp, id: {link}, every: {self.every}s, target: {site.address}, count: 5, spacing: 100ms }}")
             if site.row["snmp"]:
                 secret = self.state / f"community-{site.id}"
                 secret.touch(mode=0o600)
                 secret.write_text(f"lab-{site.id}\n")
-                probes.append(f"  - {{ probe: snmp.interfaces, id: {link}, every: 20s, target: {site.address},"
+                probes.append(f"  - {{ probe: snmp.interfaces, id: {link}, every: {2 * self.every}s, target: {site.address},"
                               f" community_file: {secret}, link_interface: wan }}")
         return "probes:\n" + "\n".join(probes) + "\n"
 
