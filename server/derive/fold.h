@@ -40,6 +40,9 @@ struct fold_settle {
 	int64_t until_ns; /* ht_mono_ns: stop then, after one unit of work at least */
 	bool behind;      /* rows wait: what the next slice may change can wait as well */
 	bool more;        /* out: work is left; settle again, though no row comes */
+	/* Out: Unix ms when time alone changes something (INT64_MAX, as it is before:
+	 * nothing). The server then writes a row, `beat`, of that time. */
+	int64_t due_ms;
 };
 
 struct fold {
@@ -58,6 +61,12 @@ struct fold {
 	 * in the order of the list, until nobody has more and all rows are folded; also
 	 * without new rows. May be NULL. */
 	ht_err (*settle)(struct db *db, struct fold_settle *s);
+	/* The fold before it in the list whose results it reads row by row: it is
+	 * refolded with that one. NULL: none. */
+	const char *follows;
+	/* Bulk work that nobody waits for: rows go through the other folds first. It
+	 * never runs ahead of an operator's row, nor behind one (run.c). */
+	bool bulk;
 };
 
 /* Names of the agents' rows are checked before they are journaled; a record whose name

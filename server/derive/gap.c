@@ -99,4 +99,5 @@ const struct fold fold_gap = {
 	.sources = 1 << JOURNAL_AGENT,
 	.apply = apply,
 	.reset = reset,
+	.bulk = true,
 };

@@ -58,4 +58,5 @@ const struct fold fold_latest = {
 	.sources = 1 << JOURNAL_AGENT,
 	.apply = apply,
 	.reset = reset,
+	.bulk = true,
 };

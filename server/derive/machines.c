@@ -754,4 +754,5 @@ const struct fold fold_machines = {
 	.apply = machines_apply,
 	.reset = machines_reset,
 	.settle = machines_settle,
+	.bulk = true,
 };

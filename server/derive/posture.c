@@ -83,4 +83,5 @@ const struct fold fold_posture = {
 	.sources = 1u << JOURNAL_AGENT,
 	.apply = posture_apply,
 	.reset = posture_reset,
+	.bulk = true,
 };

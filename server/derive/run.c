@@ -20,10 +20,12 @@ struct run {
 	const struct fold *const *folds;
 	size_t n;
 	int64_t cursor[RUN_FOLDS_MAX], from[RUN_FOLDS_MAX];
-	int64_t now_ms;   /* received_ms of the newest row folded */
+	bool bulk;        /* whose turn it is */
+	int64_t now_ms;   /* received_ms of the newest row folded in this turn */
 	int64_t until_ns; /* of the whole slice */
 	bool rows_left;   /* time was up before the rows */
 	bool more;        /* some fold has not settled all */
+	int64_t due_ms;   /* of the fold that waits least; INT64_MAX: none does */
 };
 
 /* A decoded and dated pack, or nothing. */
@@ -55,9 +57,21 @@ static ht_err begin_anew(struct run *run, size_t i)
 	return err;
 }
 
+/* Whether a fold goes with one of those that begin anew (of the list before it). */
+static bool follows(const struct fold *const *list, size_t i, const bool *anew)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (anew[k] && list[i]->follows &&
+		    strcmp(list[i]->follows, list[k]->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static ht_err cursors_load(struct run *run)
 {
 	struct db_rows *r = db_start(run->db, &derive_sql, DERIVE_CURSORS, "");
+	bool anew[RUN_FOLDS_MAX];
 	ht_err err;
 
 	for (size_t i = 0; i < run->n; i++)
@@ -76,7 +90,8 @@ static ht_err cursors_load(struct run *run)
 		return err;
 	err = HT_OK;
 	for (size_t i = 0; i < run->n && !err; i++) {
-		if (run->cursor[i] < 0)
+		anew[i] = run->cursor[i] < 0 || follows(run->folds, i, anew);
+		if (anew[i])
 			err = begin_anew(run, i);
 	}
 	memcpy(run->from, run->cursor, sizeof(run->from));
@@ -94,12 +109,13 @@ static ht_err cursors_save(struct run *run)
 	return err;
 }
 
-static int64_t slowest(const struct run *run)
+/* INT64_MAX: there is none of that kind. */
+static int64_t slowest(const struct run *run, bool bulk)
 {
 	int64_t low = INT64_MAX;
 
 	for (size_t i = 0; i < run->n; i++) {
-		if (run->cursor[i] < low)
+		if (run->folds[i]->bulk == bulk && run->cursor[i] < low)
 			low = run->cursor[i];
 	}
 	return low;
@@ -227,11 +243,16 @@ static ht_err guarded(struct run *run, const struct fold *f, const struct fold_i
 	if (err)
 		return err;
 	struct fold_settle s = {
-		.now_ms = run->now_ms, .until_ns = run->until_ns, .behind = run->rows_left
+		.now_ms = run->now_ms,
+		.until_ns = run->until_ns,
+		.behind = run->rows_left,
+		.due_ms = INT64_MAX,
 	};
 	err = in ? f->apply(run->db, in) : f->settle(run->db, &s);
 	if (!err) {
 		run->more |= s.more;
+		if (s.due_ms < run->due_ms)
+			run->due_ms = s.due_ms;
 		return db_release(run->db);
 	}
 	db_rollback_to(run->db);
@@ -244,7 +265,8 @@ static ht_err guarded(struct run *run, const struct fold *f, const struct fold_i
 
 static bool wants(const struct run *run, size_t i, const struct journal_row *row)
 {
-	return run->cursor[i] < row->id && run->folds[i]->sources & 1u << row->source;
+	return run->folds[i]->bulk == run->bulk && run->cursor[i] < row->id &&
+	       run->folds[i]->sources & 1u << row->source;
 }
 
 /* All folds in one savepoint, for nearly always nobody refuses; if one does, the row is
@@ -293,7 +315,7 @@ static ht_err fold_row(struct run *run, const struct journal_row *row)
 	if (wanted && !err)
 		err = apply_all(run, &in);
 	for (size_t i = 0; i < run->n && !err; i++) {
-		if (run->cursor[i] < row->id)
+		if (run->folds[i]->bulk == run->bulk && run->cursor[i] < row->id)
 			run->cursor[i] = row->id;
 	}
 	pack_fini(&pack);
@@ -304,13 +326,50 @@ static ht_err fold_row(struct run *run, const struct journal_row *row)
 
 /* ── a slice ─────────────────────────────────────────────────────────────────────── */
 
+/* What an operator's row of these kinds says is of no matter to bulk folds. */
+static bool moves_registry(const struct journal_row *row)
+{
+	static const char *const others[] = { "maintenance.", "incident.", "outage." };
+
+	if (row->source != JOURNAL_OPERATOR)
+		return false;
+	for (size_t i = 0; i < HT_COUNT(others); i++) {
+		if (strncmp(row->kind, others[i], strlen(others[i])) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Bulk folds must not meet a registry that is newer than their row: the others wait for
+ * them before a row that changes it. Where they have such a row behind them already (bulk
+ * is folded anew), waiting would help nobody. */
+static ht_err must_wait(struct run *run, const struct journal_row *row, bool *out)
+{
+	int64_t behind = slowest(run, true), here = slowest(run, false), edits;
+
+	*out = false;
+	if (run->bulk || behind >= here || !moves_registry(row))
+		return HT_OK;
+	struct db_rows *r =
+	    db_start(run->db, &derive_sql, DERIVE_EDITS_BETWEEN, "ii", behind, here);
+	ht_err err = db_next(r);
+	edits = err ? 0 : db_int(r, 0);
+	db_done(r);
+	if (!err)
+		*out = edits == 0;
+	return err;
+}
+
 static ht_err fold_rows(struct run *run, int64_t until_ns)
 {
-	bool time_left = true, rows_left = true;
+	/* Bulk folds stay behind the others. */
+	int64_t last = run->bulk ? slowest(run, false) : INT64_MAX;
+	bool time_left = true, rows_left = true, wait = false;
 	ht_err err = HT_OK;
 
-	while (time_left && rows_left && !err) {
-		struct db_rows *r = journal_scan(run->db, slowest(run), SCAN_ROWS);
+	while (time_left && rows_left && !wait && !err) {
+		struct db_rows *r =
+		    journal_scan(run->db, slowest(run, run->bulk), SCAN_ROWS);
 
 		rows_left = false;
 		while (time_left && !err && !(err = db_next(r))) {
@@ -318,6 +377,10 @@ static ht_err fold_rows(struct run *run, int64_t until_ns)
 
 			rows_left = true;
 			journal_read(r, &row);
+			err = must_wait(run, &row, &wait);
+			wait |= row.id > last;
+			if (err || wait)
+				break;
 			err = fold_row(run, &row);
 			time_left = ht_mono_ns() < until_ns;
 		}
@@ -325,7 +388,7 @@ static ht_err fold_rows(struct run *run, int64_t until_ns)
 		if (err == HT_NOTFOUND)
 			err = HT_OK;
 	}
-	run->rows_left = rows_left;
+	run->rows_left |= rows_left;
 	return err;
 }
 
@@ -347,20 +410,39 @@ static ht_err settle(struct run *run)
 	ht_err err = HT_OK;
 
 	if (!run->now_ms)
-		err =
-		    one_int(run->db, DERIVE_JOURNAL_AT, slowest(run), true, &run->now_ms);
+		err = one_int(run->db, DERIVE_JOURNAL_AT, slowest(run, run->bulk), true,
+		    &run->now_ms);
 	for (size_t i = 0; i < run->n && !err; i++) {
-		if (run->folds[i]->settle && run->now_ms)
+		if (run->folds[i]->bulk == run->bulk && run->folds[i]->settle &&
+		    run->now_ms)
 			err = guarded(run, run->folds[i], NULL);
 	}
 	return err;
 }
 
+/* Rows, then settling, of one kind of folds. */
+static ht_err turn(struct run *run, bool bulk, int64_t rows_until_ns)
+{
+	ht_err err;
+
+	if (slowest(run, bulk) == INT64_MAX)
+		return HT_OK;
+	run->bulk = bulk;
+	run->now_ms = 0;
+	err = fold_rows(run, rows_until_ns);
+	return err ? err : settle(run);
+}
+
 static ht_err what_is_left(const struct run *run, struct writer_fold_state *out)
 {
 	struct writer_fold_state s = { .more = run->more };
-	int64_t low = slowest(run), end;
+	int64_t low = slowest(run, false), bulk = slowest(run, true), end;
 	ht_err err = one_int(run->db, DERIVE_JOURNAL_END, 0, false, &end);
+
+	if (bulk < low)
+		low = bulk;
+	if (run->due_ms != INT64_MAX)
+		s.due_ms = run->due_ms;
 
 	if (!err && low < end) {
 		s.more = true;
@@ -375,8 +457,9 @@ static ht_err what_is_left(const struct run *run, struct writer_fold_state *out)
 ht_err run_slice_of(struct db *db, const struct fold *const *list, size_t n,
     int64_t budget_ns, struct writer_fold_state *out)
 {
-	struct run run = { .db = db, .folds = list, .n = n };
-	int64_t from_ns = ht_mono_ns();
+	struct run run = { .db = db, .folds = list, .n = n, .due_ms = INT64_MAX };
+	int64_t from_ns = ht_mono_ns(),
+		rows_until_ns = from_ns + budget_ns / 4 * ROW_PARTS;
 
 	assert(n <= RUN_FOLDS_MAX);
 	run.until_ns = from_ns + budget_ns;
@@ -386,9 +469,9 @@ ht_err run_slice_of(struct db *db, const struct fold *const *list, size_t n,
 	}
 	ht_err err = cursors_load(&run);
 	if (!err)
-		err = fold_rows(&run, from_ns + budget_ns / 4 * ROW_PARTS);
+		err = turn(&run, false, rows_until_ns);
 	if (!err)
-		err = settle(&run);
+		err = turn(&run, true, rows_until_ns);
 	if (!err)
 		err = cursors_save(&run);
 	if (!err)
@@ -421,13 +504,15 @@ ht_err run_to_end(struct db *db)
 
 ht_err run_forget(struct db *db, const char *name)
 {
-	bool found = name == NULL;
+	bool found = name == NULL, anew[RUN_FOLDS_MAX];
 	ht_err err = db_begin(db);
 
 	if (err)
 		return err;
 	for (size_t i = 0; i < folds_len && !err; i++) {
-		if (name && strcmp(name, folds[i]->name) != 0)
+		anew[i] =
+		    !name || strcmp(name, folds[i]->name) == 0 || follows(folds, i, anew);
+		if (!anew[i])
 			continue;
 		found = true;
 		err = folds[i]->reset(db);

@@ -134,4 +134,5 @@ const struct fold fold_series = {
 	.sources = 1 << JOURNAL_AGENT,
 	.apply = apply,
 	.reset = reset,
+	.bulk = true,
 };

@@ -17,6 +17,10 @@ static const char *const sql[DERIVE_STATEMENTS] = {
 	    "SELECT received_ms FROM journal WHERE id > $1 ORDER BY id LIMIT 1",
 	[DERIVE_JOURNAL_AT] =
 	    "SELECT received_ms FROM journal WHERE id <= $1 ORDER BY id DESC LIMIT 1",
+	[DERIVE_EDITS_BETWEEN] =
+	    "SELECT EXISTS (SELECT 1 FROM journal WHERE id > $1 AND id <= $2"
+	    " AND source = 'operator' AND kind NOT LIKE 'maintenance.%'"
+	    " AND kind NOT LIKE 'incident.%' AND kind NOT LIKE 'outage.%')",
 	[DERIVE_AGENCY] = "SELECT agency FROM agent WHERE id = $1",
 	[DERIVE_HORIZON] = "SELECT " OLDEST_MS,
 	[DERIVE_ANCHOR_OF_BOOT] =

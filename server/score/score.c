@@ -726,6 +726,7 @@ const struct fold fold_score = {
 	.apply = score_apply,
 	.reset = score_reset,
 	.settle = score_settle,
+	.bulk = true,
 };
 
 /* ── explaining ──────────────────────────────────────────────────────────────────── */

@@ -8,15 +8,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define QUEUE_MAX       4096 /* rows that may wait */
-#define QUEUE_BYTES_MAX (64 * 1024 * 1024)
-#define POSTS_MAX       1024                /* calls that may wait */
-#define BATCH_MAX       256                 /* rows in one transaction */
-#define BATCH_WAIT_NS   (50 * HT_NS_PER_MS) /* the first of them waits at most so long */
-#define SLICE_NS        (20 * HT_NS_PER_MS) /* folding between two commits */
-#define BACKOFF_MIN_NS  (100 * HT_NS_PER_MS)
-#define BACKOFF_MAX_NS  (5 * HT_NS_PER_S)
-#define CALL_FOLD_NS    (10 * HT_NS_PER_S) /* a call waits at most so long for its folds */
+#define QUEUE_MAX        4096 /* rows that may wait */
+#define QUEUE_BYTES_MAX  (64 * 1024 * 1024)
+#define POSTS_MAX        1024                /* calls that may wait */
+#define BATCH_MAX        256                 /* rows in one transaction */
+#define BATCH_WAIT_NS    (50 * HT_NS_PER_MS) /* the first of them waits at most so long */
+#define SLICE_NS         (20 * HT_NS_PER_MS) /* folding between two commits */
+#define BACKOFF_MIN_NS   (100 * HT_NS_PER_MS)
+#define BACKOFF_MAX_NS   (5 * HT_NS_PER_S)
+#define BEAT_NS          (100 * HT_NS_PER_MS) /* between two rows that folds asked for */
+#define BEAT_WAIT_MAX_MS 10000                /* then the wall clock is asked again */
+#define CALL_FOLD_NS     (10 * HT_NS_PER_S) /* a call waits at most so long for its folds */
 
 enum item_kind { ITEM_ROW, ITEM_ASIDE, ITEM_GARBAGE };
 
@@ -67,6 +69,8 @@ struct writer {
 	bool stopping, fold_more;
 	struct writer_stats stats;
 	int64_t fold_oldest_ms;
+	int64_t fold_due_ms;             /* folds ask for a row at that time; 0: never */
+	int64_t beat_ns;                 /* when they got the last one */
 	int64_t retry_at_ns, backoff_ns; /* the thread's alone: commits failed */
 	int64_t fold_retry_at_ns, fold_backoff_ns;
 };
@@ -497,6 +501,43 @@ static void do_slice(struct writer *w)
 	w->fold_more = state.more;
 	w->stats.fold_lag_rows = state.lag_rows;
 	w->fold_oldest_ms = state.oldest_ms;
+	w->fold_due_ms = state.due_ms;
+}
+
+static ht_err append_beat(struct db *db)
+{
+	struct journal_row row = {
+		.source = JOURNAL_SERVER,
+		.kind = "beat",
+		.content_type = "application/json",
+		.received_ms = ht_wall_ms(),
+		.payload = "{}",
+		.len = 2,
+	};
+	ht_err err = db_begin(db);
+
+	if (err)
+		return err;
+	err = journal_append(db, &row);
+	if (!err)
+		err = db_commit(db);
+	if (err)
+		db_rollback(db);
+	return err;
+}
+
+/* Time has come to what waited for it. With the lock held, which is released meanwhile.
+ */
+static void do_beat(struct writer *w)
+{
+	w->beat_ns = ht_mono_ns();
+	uv_mutex_unlock(&w->lock);
+	ht_err err = append_beat(w->db);
+	uv_mutex_lock(&w->lock);
+	if (err)
+		commit_failed(w, err);
+	else
+		w->fold_more = true;
 }
 
 static ht_err run_call(struct writer *w, struct call *call)
@@ -563,6 +604,21 @@ static int64_t fold_due_ns(const struct writer *w)
 	return w->fold_more ? w->fold_retry_at_ns : INT64_MAX;
 }
 
+/* Rows that wait bring their own time. The wall clock is asked anew each time. */
+static int64_t beat_due_ns(const struct writer *w, int64_t now)
+{
+	if (!w->fold_due_ms || w->fold_more)
+		return INT64_MAX;
+	int64_t wait_ms = w->fold_due_ms - ht_wall_ms();
+	if (wait_ms > BEAT_WAIT_MAX_MS)
+		wait_ms = BEAT_WAIT_MAX_MS;
+	int64_t due = now + (wait_ms > 0 ? wait_ms * HT_NS_PER_MS : 0);
+	int64_t soonest = w->beat_ns ? w->beat_ns + BEAT_NS : 0;
+	if (w->retry_at_ns > soonest)
+		soonest = w->retry_at_ns;
+	return due > soonest ? due : soonest;
+}
+
 static void wait_until(struct writer *w, int64_t due_ns, int64_t now)
 {
 	if (due_ns == INT64_MAX)
@@ -581,6 +637,13 @@ static void last_commits(struct writer *w)
 		do_batch(w);
 }
 
+static int64_t soonest(int64_t a, int64_t b, int64_t c)
+{
+	int64_t least = a < b ? a : b;
+
+	return least < c ? least : c;
+}
+
 static void writer_main(void *arg)
 {
 	struct writer *w = arg;
@@ -588,7 +651,7 @@ static void writer_main(void *arg)
 	uv_mutex_lock(&w->lock);
 	while (!w->stopping) {
 		int64_t now = ht_mono_ns(), batch = batch_due_ns(w),
-			fold = fold_due_ns(w);
+			fold = fold_due_ns(w), beat = beat_due_ns(w, now);
 
 		if (batch <= now)
 			do_batch(w);
@@ -596,8 +659,10 @@ static void writer_main(void *arg)
 			do_call(w);
 		else if (fold <= now)
 			do_slice(w);
+		else if (beat <= now)
+			do_beat(w);
 		else if (batch > now && !w->stopping)
-			wait_until(w, batch < fold ? batch : fold, now);
+			wait_until(w, soonest(batch, fold, beat), now);
 	}
 	last_commits(w);
 	uv_mutex_unlock(&w->lock);

@@ -1,7 +1,10 @@
 /* The writer thread: the one write connection. It takes messages from the loop and calls
  * from API threads; commits at most 50 ms or 256 messages in one transaction; then tells
  * the loop what is committed (so that it is acknowledged); then folds in slices of at
- * most 20 ms. Bounded: 4,096 messages wait at most, then the loop stops reading. */
+ * most 20 ms. Bounded: 4,096 messages wait at most, then the loop stops reading.
+ *
+ * Folds take time from rows alone: when one says that time by itself changes something,
+ * the writer appends the server's row `beat` at that time, at most every 100 ms. */
 #ifndef HT_SERVER_STORE_WRITER_H
 #define HT_SERVER_STORE_WRITER_H
 
@@ -76,6 +79,7 @@ struct writer_fold_state {
 	bool more; /* some fold has not seen all rows, or not settled all */
 	int64_t lag_rows;
 	int64_t oldest_ms; /* received_ms of the first of them; 0: none */
+	int64_t due_ms;    /* Unix: time alone changes something then; 0: never */
 };
 struct writer_folds {
 	/* Inside the caller's transaction: fold for at most `budget_ns`, then tell what

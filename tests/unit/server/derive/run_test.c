@@ -29,6 +29,11 @@ static struct {
 	int64_t now_ms;
 	int64_t bad_row;
 	ht_err bad_err;
+	int64_t due_ms;
+	int follower_resets;
+	int64_t bulk[64];
+	size_t n_bulk;
+	int64_t ahead; /* rows the watcher had seen when bulk saw its newest */
 } seen;
 
 static ht_err see(struct db *db, const struct fold_input *in)
@@ -51,12 +56,54 @@ static ht_err see_settle(struct db *db, struct fold_settle *s)
 	seen.settles++;
 	seen.now_ms = s->now_ms;
 	s->more = seen.work_left > 0 && --seen.work_left > 0;
+	if (seen.due_ms)
+		s->due_ms = seen.due_ms;
 	return HT_OK;
 }
 
-static struct fold watcher = { "watcher", 1, 1 << JOURNAL_AGENT, see, see_reset,
-	see_settle };
-static const struct fold *const ours[] = { &fold_anchor, &fold_latest, &watcher };
+static ht_err see_bulk(struct db *db, const struct fold_input *in)
+{
+	seen.bulk[seen.n_bulk++] = in->row->id;
+	seen.ahead = (int64_t)seen.n;
+	return HT_OK;
+}
+
+static ht_err forget_bulk(struct db *db)
+{
+	seen.n_bulk = 0;
+	return HT_OK;
+}
+
+static ht_err nothing(struct db *db, const struct fold_input *in)
+{
+	return HT_OK;
+}
+
+static ht_err follower_reset(struct db *db)
+{
+	seen.follower_resets++;
+	return HT_OK;
+}
+
+static struct fold watcher = { .name = "watcher",
+	.version = 1,
+	.sources = 1 << JOURNAL_AGENT,
+	.apply = see,
+	.reset = see_reset,
+	.settle = see_settle };
+static struct fold bulk = { .name = "bulk",
+	.version = 1,
+	.sources = 1 << JOURNAL_AGENT | 1 << JOURNAL_OPERATOR,
+	.apply = see_bulk,
+	.reset = forget_bulk,
+	.bulk = true };
+static const struct fold follower = { .name = "follower",
+	.version = 1,
+	.apply = nothing,
+	.reset = follower_reset,
+	.follows = "watcher" };
+static const struct fold *const ours[] = { &fold_anchor, &fold_latest, &watcher, &bulk,
+	&follower };
 
 struct fixture {
 	struct test_store store;
@@ -70,7 +117,7 @@ static int setup(void **state)
 
 	ht_log_init("test", HT_LOG_ERROR, false);
 	memset(&seen, 0, sizeof(seen));
-	watcher.version = 1;
+	watcher.version = bulk.version = 1;
 	test_store_init(&f->store);
 	f->db = test_store_open(&f->store);
 	*state = f;
@@ -232,6 +279,92 @@ static void a_new_version_folds_anew_alone(void **state)
 	assert_int_equal(latest(f, "x").at_ms, before.at_ms);
 }
 
+static void who_follows_is_folded_anew_with_it(void **state)
+{
+	struct fixture *f = *state;
+
+	pack(f, "x", BOOT_1, 100, T0, JOURNAL_DATA);
+	fold_all(f);
+	assert_int_equal(seen.follower_resets, 1);
+	bulk.version = 2; /* not of its business */
+	fold_all(f);
+	assert_int_equal(seen.follower_resets, 1);
+	watcher.version = 2;
+	fold_all(f);
+	assert_int_equal(seen.follower_resets, 2);
+}
+
+static void edit(struct fixture *f, const char *kind)
+{
+	struct journal_row row = { .source = JOURNAL_OPERATOR,
+		.kind = kind,
+		.received_ms = T0,
+		.payload = "{}",
+		.len = 2 };
+
+	append(f, &row);
+}
+
+/* Each slice is one row of bulk; the others run ahead of it, but not over what changes
+ * the registry. */
+static void bulk_comes_after_but_under_the_same_registry(void **state)
+{
+	struct fixture *f = *state;
+	struct writer_fold_state s = { .more = true };
+
+	for (int i = 0; i < 4; i++)
+		pack(f, "x", BOOT_1, 100 + i, T0, JOURNAL_DATA);
+	edit(f, "maintenance.put");
+	pack(f, "x", BOOT_1, 200, T0, JOURNAL_DATA);
+	edit(f, "link.put"); /* row 7 */
+	pack(f, "x", BOOT_1, 300, T0, JOURNAL_DATA);
+	watcher.version = bulk.version = 3;
+	for (int i = 0; i < 6; i++) { /* no time at all: a row each */
+		assert_ok(slice(f, 0, &s));
+		assert_int_equal(seen.n_bulk, i + 1);
+	}
+	assert_int_equal(seen.n, 5);
+	fold_all(f);
+	assert_int_equal(seen.n, 6);
+	assert_int_equal(seen.n_bulk, 8);
+
+	/* With time: all that may run ahead has, before bulk begins. */
+	watcher.version = bulk.version = 4;
+	fold_all(f);
+	assert_int_equal(seen.n_bulk, 8);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(seen.bulk[i], i + 1);
+	watcher.version = bulk.version = 5;
+	seen.ahead = 0;
+	assert_ok(slice(f, HT_NS_PER_S, &s));
+	assert_int_equal(seen.n_bulk, 6); /* row 7 waits for it */
+	assert_int_equal(seen.ahead, 5);
+	fold_all(f);
+
+	/* Bulk alone is made anew: nobody waits for it. */
+	bulk.version = 6;
+	edit(f, "link.put");
+	pack(f, "x", BOOT_1, 400, T0, JOURNAL_DATA);
+	size_t before = seen.n;
+	assert_ok(slice(f, 0, &s));
+	assert_ok(slice(f, 0, &s));
+	assert_int_equal(seen.n_bulk, 2);
+	assert_int_equal(seen.n, before + 1);
+}
+
+static void the_least_due_time_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct writer_fold_state s;
+
+	pack(f, "x", BOOT_1, 100, T0, JOURNAL_DATA);
+	assert_ok(slice(f, HT_NS_PER_S, &s));
+	assert_int_equal(s.due_ms, 0);
+	seen.due_ms = T0 + 5;
+	assert_ok(slice(f, HT_NS_PER_S, &s));
+	assert_int_equal(s.due_ms, T0 + 5);
+}
+
 static void a_bad_row_is_skipped_by_its_fold_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -328,6 +461,12 @@ int main(void)
 		    settles_until_nothing_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_new_version_folds_anew_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    who_follows_is_folded_anew_with_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    bulk_comes_after_but_under_the_same_registry, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    the_least_due_time_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_bad_row_is_skipped_by_its_fold_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(
