@@ -16,6 +16,8 @@ static const struct {
 	{ "machines", "machines of an agency", lists_main },
 	{ "posture", "security findings and declarations of an agency", posture_main },
 	{ "index", "the four values, and what they rest on", index_main },
+	{ "maintenance", "windows of work on links, also entered afterwards",
+	    maintenance_main },
 	{ "gaps", "packs that edges gave up", lists_main },
 	{ "decode", "print a SenML pack", decode_main },
 };

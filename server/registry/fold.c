@@ -120,6 +120,29 @@ static ht_err fold_correction(struct db *db, const struct said *s)
 	    c->machine, c->class, c->same_as, s->row->id);
 }
 
+static ht_err fold_maintenance(struct db *db, const struct said *s)
+{
+	const struct verb_maintenance *m = &s->data->maintenance;
+
+	return db_exec(db, &registry_sql, SQL_MAINTENANCE_PUT, "sssiissii", m->id,
+	    m->scope, m->subject, m->from_ms, m->to_ms, m->reason, s->row->actor,
+	    s->row->received_ms, s->row->id);
+}
+
+static ht_err fold_maintenance_remove(struct db *db, const struct said *s)
+{
+	return db_exec(db, &registry_sql, SQL_MAINTENANCE_REMOVE, "iis",
+	    s->row->received_ms, s->row->id, s->data->thing.id);
+}
+
+static ht_err fold_note(struct db *db, const struct said *s)
+{
+	const struct verb_note *n = &s->data->note;
+
+	return db_exec(db, &registry_sql, SQL_NOTE_PUT, "sssi", n->id, n->ticket, n->note,
+	    s->row->id);
+}
+
 static ht_err (*const appliers[VERB_COUNT])(struct db *db, const struct said *said) = {
 	[VERB_AGENCY_PUT] = fold_agency,
 	[VERB_AGENCY_REMOVE] = fold_agency_remove,
@@ -134,6 +157,9 @@ static ht_err (*const appliers[VERB_COUNT])(struct db *db, const struct said *sa
 	[VERB_DECLARATION_PUT] = fold_declaration,
 	[VERB_DECLARATION_REMOVE] = fold_declaration_remove,
 	[VERB_MACHINE_CORRECT] = fold_correction,
+	[VERB_MAINTENANCE_PUT] = fold_maintenance,
+	[VERB_MAINTENANCE_REMOVE] = fold_maintenance_remove,
+	[VERB_OUTAGE_NOTE] = fold_note,
 };
 
 static ht_err fold_apply(struct db *db, const struct fold_input *in)
@@ -164,7 +190,7 @@ static ht_err fold_reset(struct db *db)
 {
 	ht_err err = HT_OK;
 
-	for (int id = SQL_RESET_AGENCY; !err && id <= SQL_RESET_CORRECTION; id++)
+	for (int id = SQL_RESET_AGENCY; !err && id <= SQL_RESET_NOTE; id++)
 		err = db_exec(db, &registry_sql, id, "");
 	return err;
 }

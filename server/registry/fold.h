@@ -1,5 +1,6 @@
 /* The registry as a fold over operator rows: agencies, headcounts, links, agents,
- * declarations and corrections of machines. Refolding gives the same tables. */
+ * declarations, corrections of machines, maintenance windows and notes on outages.
+ * Refolding gives the same tables. */
 #ifndef HT_SERVER_REGISTRY_FOLD_H
 #define HT_SERVER_REGISTRY_FOLD_H
 

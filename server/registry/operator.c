@@ -10,6 +10,8 @@
 
 enum { TREE_DEPTH_MAX = 64, CLOCK_SLACK_MS = 300000 };
 
+#define MAINTENANCE_LONGEST_MS (INT64_C(366) * 86400 * 1000)
+
 /* ── appending ────────────────────────────────────────────────────────────────────── */
 
 static ht_err append_row(struct db *db, const struct operator_by *by, const char *kind,
@@ -232,6 +234,73 @@ static ht_err check_correction(struct db *db, const void *data, struct ht_fault 
 	return need_agency(db, c->agency, fault);
 }
 
+static ht_err check_maintenance_subject(
+    struct db *db, const struct verb_maintenance *m, struct ht_fault *fault)
+{
+	static const struct {
+		const char *scope;
+		int statement;
+	} rows[] = {
+		{ "link", SQL_LINK_EXISTS },
+		{ "agency", SQL_AGENCY_GET },
+		{ "provider", SQL_PROVIDER_EXISTS },
+	};
+
+	if (strcmp(m->scope, "all") == 0)
+		return !m->subject ? HT_OK
+				   : ht_fault_set(fault, HT_INVALID,
+					 "scope all takes no subject: leave it out");
+	if (!m->subject)
+		return ht_fault_set(
+		    fault, HT_INVALID, "subject is missing: say which %s", m->scope);
+	for (size_t i = 0; i < HT_COUNT(rows); i++) {
+		if (strcmp(rows[i].scope, m->scope) != 0)
+			continue;
+		ht_err err = need_row(db, rows[i].statement, m->scope, m->subject, fault);
+		return err == HT_NOTFOUND ? HT_INVALID : err;
+	}
+	return HT_OK;
+}
+
+/* A window may lie in the past: it is then counted anew, and who entered it when is
+ * kept. */
+static ht_err check_maintenance(struct db *db, const void *data, struct ht_fault *fault)
+{
+	const struct verb_maintenance *m = data;
+
+	if (m->to_ms <= m->from_ms)
+		return ht_fault_set(fault, HT_INVALID,
+		    "the window ends before it begins: \"to\" must be later than "
+		    "\"from\"");
+	if (m->to_ms - m->from_ms > MAINTENANCE_LONGEST_MS)
+		return ht_fault_set(fault, HT_INVALID,
+		    "the window is longer than a year: is a date mistyped?");
+	return check_maintenance_subject(db, m, fault);
+}
+
+static ht_err check_maintenance_remove(
+    struct db *db, const void *data, struct ht_fault *fault)
+{
+	const char *id = ((const struct verb_thing *)data)->id;
+	struct db_rows *rows = db_start(db, &registry_sql, SQL_MAINTENANCE_GET, "s", id);
+	ht_err err = db_next(rows);
+	bool removed = !err && !db_is_null(rows, 0);
+
+	db_done(rows);
+	if (err == HT_NOTFOUND || removed)
+		return ht_fault_set(fault, HT_NOTFOUND,
+		    removed ? "maintenance \"%s\" was removed already"
+			    : "there is no maintenance \"%s\"",
+		    id);
+	return err;
+}
+
+static ht_err check_note(struct db *db, const void *data, struct ht_fault *fault)
+{
+	return need_row(
+	    db, SQL_OUTAGE_EXISTS, "outage", ((const struct verb_note *)data)->id, fault);
+}
+
 /* NULL: not for people to say directly. */
 static ht_err (*const checks[VERB_COUNT])(
     struct db *db, const void *data, struct ht_fault *fault) = {
@@ -246,6 +315,9 @@ static ht_err (*const checks[VERB_COUNT])(
 	[VERB_DECLARATION_PUT] = check_declaration,
 	[VERB_DECLARATION_REMOVE] = check_declaration,
 	[VERB_MACHINE_CORRECT] = check_correction,
+	[VERB_MAINTENANCE_PUT] = check_maintenance,
+	[VERB_MAINTENANCE_REMOVE] = check_maintenance_remove,
+	[VERB_OUTAGE_NOTE] = check_note,
 };
 
 /* ── the edits ────────────────────────────────────────────────────────────────────── */
@@ -364,4 +436,22 @@ ht_err operator_revoke(struct db *db, const struct operator_by *by,
     const struct verb_revoke *revoke, struct ht_fault *fault)
 {
 	return edit(db, by, VERB_AGENT_REVOKE, revoke, fault);
+}
+
+ht_err operator_maintenance_put(struct db *db, const struct operator_by *by,
+    const struct verb_maintenance *maintenance, struct ht_fault *fault)
+{
+	return edit(db, by, VERB_MAINTENANCE_PUT, maintenance, fault);
+}
+
+ht_err operator_maintenance_remove(
+    struct db *db, const struct operator_by *by, const char *id, struct ht_fault *fault)
+{
+	return edit(db, by, VERB_MAINTENANCE_REMOVE, &(struct verb_thing){ id }, fault);
+}
+
+ht_err operator_outage_note(struct db *db, const struct operator_by *by,
+    const struct verb_note *note, struct ht_fault *fault)
+{
+	return edit(db, by, VERB_OUTAGE_NOTE, note, fault);
 }

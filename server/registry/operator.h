@@ -45,6 +45,15 @@ HT_MUST_CHECK ht_err operator_declaration_remove(struct db *db,
 HT_MUST_CHECK ht_err operator_machine_correct(struct db *db, const struct operator_by *by,
     const struct verb_correction *correction, struct ht_fault *fault);
 
+/* A window may lie in the past; one with a known id replaces it. Its subject must stand
+ * in the registry, and it lasts a year at most. */
+HT_MUST_CHECK ht_err operator_maintenance_put(struct db *db, const struct operator_by *by,
+    const struct verb_maintenance *maintenance, struct ht_fault *fault);
+HT_MUST_CHECK ht_err operator_maintenance_remove(
+    struct db *db, const struct operator_by *by, const char *id, struct ht_fault *fault);
+HT_MUST_CHECK ht_err operator_outage_note(struct db *db, const struct operator_by *by,
+    const struct verb_note *note, struct ht_fault *fault);
+
 /* Revoke an agent: its row, and all its certificates. Then broker_sync_poke(), which
  * kicks its session, writes the revocation list and has the broker read it. */
 HT_MUST_CHECK ht_err operator_revoke(struct db *db, const struct operator_by *by,

@@ -86,12 +86,36 @@ static const char *const text[SQL_COUNT] = {
 	    " DO UPDATE SET class = excluded.class, same_as = excluded.same_as,"
 	    " journal_id = excluded.journal_id",
 
+	/* A window changed by its id is another window: who and when are the last one's;
+	 * the journal has those before. */
+	[SQL_MAINTENANCE_PUT] =
+	    "INSERT INTO maintenance (id, scope, subject, from_ms, to_ms, reason, actor,"
+	    " entered_ms, journal_id)"
+	    " VALUES ($1, $2, coalesce($3, ''), $4, $5, $6, coalesce($7, ''), $8, $9)"
+	    " ON CONFLICT (id) DO UPDATE SET scope = excluded.scope,"
+	    " subject = excluded.subject, from_ms = excluded.from_ms,"
+	    " to_ms = excluded.to_ms, reason = excluded.reason, actor = excluded.actor,"
+	    " entered_ms = excluded.entered_ms, removed_ms = NULL,"
+	    " journal_id = excluded.journal_id",
+	[SQL_MAINTENANCE_REMOVE] =
+	    "UPDATE maintenance SET removed_ms = $1,"
+	    " journal_id = $2 WHERE id = $3 AND removed_ms IS NULL",
+	[SQL_MAINTENANCE_GET] = "SELECT removed_ms FROM maintenance WHERE id = $1",
+	[SQL_PROVIDER_EXISTS] = "SELECT 1 FROM link WHERE provider = $1 LIMIT 1",
+	[SQL_NOTE_PUT] = "INSERT INTO outage_note (outage, ticket, note, journal_id)"
+			 " VALUES ($1, $2, $3, $4) ON CONFLICT (outage) DO UPDATE SET"
+			 " ticket = excluded.ticket, note = excluded.note,"
+			 " journal_id = excluded.journal_id",
+	[SQL_OUTAGE_EXISTS] = "SELECT 1 FROM outage WHERE id = $1",
+
 	[SQL_RESET_AGENCY] = "DELETE FROM agency",
 	[SQL_RESET_HEADCOUNT] = "DELETE FROM headcount",
 	[SQL_RESET_LINK] = "DELETE FROM link",
 	[SQL_RESET_AGENT] = "DELETE FROM agent",
 	[SQL_RESET_DECLARATION] = "DELETE FROM declaration",
 	[SQL_RESET_CORRECTION] = "DELETE FROM machine_correction",
+	[SQL_RESET_MAINTENANCE] = "DELETE FROM maintenance",
+	[SQL_RESET_NOTE] = "DELETE FROM outage_note",
 
 	[SQL_TOKEN_PUT] = "INSERT INTO enroll_token (token_hash, id, agency, agent, "
 			  "created_by, created_ms,"

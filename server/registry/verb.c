@@ -18,12 +18,15 @@ const char *const verb_roles[] = { "primary", "backup", NULL };
 const char *const verb_kinds[] = { "province-wan", "government-wan", "internet", NULL };
 const char *const verb_line_types[] = { "leased-line", "ftth", "xdsl", "wireless",
 	"satellite", "other", NULL };
+const char *const verb_maintenance_scopes[] = { "link", "agency", "provider", "all",
+	NULL };
 static const char *const answers[] = { "yes", "no", NULL };
 static const char *const classes[] = { "computer", "server", "printer", "phone", "mobile",
 	"camera", "network", "storage", "ups", "iot", "unknown", NULL };
 
 enum field_type {
-	FIELD_ID, /* const char * */
+	FIELD_ID,      /* const char * */
+	FIELD_LONG_ID, /* the same of a probe's instance or an outage */
 	FIELD_TEXT,
 	FIELD_WORD,    /* one of words[] */
 	FIELD_HEX,     /* 64 lower-case digits */
@@ -121,6 +124,22 @@ static const struct field correction_fields[] = {
 	{ "same_as", FIELD_TEXT, AT(correction, same_as) },
 };
 
+static const struct field maintenance_fields[] = {
+	{ "id", FIELD_ID, AT(maintenance, id), true },
+	{ "scope", FIELD_WORD, AT(maintenance, scope), true,
+	    .words = verb_maintenance_scopes },
+	{ "subject", FIELD_TEXT, AT(maintenance, subject) },
+	{ "from_ms", FIELD_COUNT, AT(maintenance, from_ms), true,
+	    .max = VERB_TIME_MAX_MS },
+	{ "to_ms", FIELD_COUNT, AT(maintenance, to_ms), true, .max = VERB_TIME_MAX_MS },
+	{ "reason", FIELD_TEXT, AT(maintenance, reason), true },
+};
+static const struct field note_fields[] = {
+	{ "id", FIELD_LONG_ID, AT(note, id), true },
+	{ "ticket", FIELD_TEXT, AT(note, ticket) },
+	{ "note", FIELD_TEXT, AT(note, note) },
+};
+
 static const struct {
 	const char *name;
 	const struct field *fields;
@@ -144,6 +163,11 @@ static const struct {
 	    HT_COUNT(undeclare_fields) },
 	[VERB_MACHINE_CORRECT] = { "machine.correct", correction_fields,
 	    HT_COUNT(correction_fields) },
+	[VERB_MAINTENANCE_PUT] = { "maintenance.put", maintenance_fields,
+	    HT_COUNT(maintenance_fields) },
+	[VERB_MAINTENANCE_REMOVE] = { "maintenance.remove", thing_fields,
+	    HT_COUNT(thing_fields) },
+	[VERB_OUTAGE_NOTE] = { "outage.note", note_fields, HT_COUNT(note_fields) },
 };
 static_assert(HT_COUNT(verbs) == VERB_COUNT, "a verb lacks its fields");
 
@@ -282,19 +306,26 @@ static ht_err check_config(
 	return err;
 }
 
+static ht_err check_id(
+    const struct field *f, const char *text, size_t max, struct ht_fault *fault)
+{
+	if (ht_id_valid(text, max))
+		return HT_OK;
+	return ht_fault_set(fault, HT_INVALID,
+	    "%s must be 1 to %d of the letters A-Z a-z 0-9 . _ : - and begin with a "
+	    "letter or digit",
+	    f->key, (int)max);
+}
+
 static ht_err check_text(const struct field *f, const char *text, struct ht_fault *fault)
 {
 	size_t len = strlen(text);
 
 	switch (f->type) {
 	case FIELD_ID:
-		if (!ht_id_valid(text, HT_ID_MAX))
-			return ht_fault_set(fault, HT_INVALID,
-			    "%s must be 1 to %d of the letters A-Z a-z 0-9 . _ : - and "
-			    "begin with a "
-			    "letter or digit",
-			    f->key, HT_ID_MAX);
-		return HT_OK;
+		return check_id(f, text, HT_ID_MAX, fault);
+	case FIELD_LONG_ID:
+		return check_id(f, text, VERB_LONG_ID_MAX, fault);
 	case FIELD_WORD:
 		return is_word(text, f->words) ? HT_OK : word_fault(fault, f);
 	case FIELD_HEX:
@@ -327,7 +358,7 @@ static ht_err check_field(const struct field *f, const void *data, struct ht_fau
 	case FIELD_FLAG:
 		return HT_OK;
 	case FIELD_TIME:
-		if (get_int(f, data) < 0 || get_int(f, data) > INT64_C(253402300799999))
+		if (get_int(f, data) < 0 || get_int(f, data) > VERB_TIME_MAX_MS)
 			return ht_fault_set(fault, HT_INVALID,
 			    "%s must be a day from 1970 to 9999", f->key);
 		return HT_OK;

@@ -16,9 +16,11 @@
 #define VERB_UNSET        INT64_MIN
 #define VERB_PAYLOAD_MAX  (256 * 1024) /* bytes of one payload */
 #define VERB_TEXT_MAX     512          /* bytes of a name or a remark */
+#define VERB_LONG_ID_MAX  96           /* bytes of an outage's id */
 #define VERB_CONFIG_MAX   65536        /* bytes of an approved configuration */
 #define VERB_SERVANTS_MAX 10000000
 #define VERB_BPS_MAX      INT64_C(10000000000000)
+#define VERB_TIME_MAX_MS  INT64_C(253402300799999) /* the end of 9999 */
 
 enum verb_id {
 	VERB_AGENCY_PUT,
@@ -34,6 +36,9 @@ enum verb_id {
 	VERB_DECLARATION_PUT,
 	VERB_DECLARATION_REMOVE,
 	VERB_MACHINE_CORRECT,
+	VERB_MAINTENANCE_PUT,
+	VERB_MAINTENANCE_REMOVE,
+	VERB_OUTAGE_NOTE,
 	VERB_COUNT
 };
 
@@ -42,6 +47,7 @@ extern const char *const verb_levels[];     /* province, district, commune, NULL
 extern const char *const verb_roles[];      /* primary, backup */
 extern const char *const verb_kinds[];      /* province-wan, government-wan, internet */
 extern const char *const verb_line_types[]; /* leased-line, ftth … other */
+extern const char *const verb_maintenance_scopes[]; /* link, agency, provider, all */
 
 /* Strings are borrowed; "id" and other names of things are ids (base/name.h). */
 struct verb_agency { /* agency.put: the whole of it, not a change */
@@ -88,6 +94,16 @@ struct verb_correction { /* machine.correct */
 	const char *agency, *machine, *class, *same_as;
 };
 
+struct verb_maintenance { /* maintenance.put: the whole of it; also for what is over */
+	const char *id, *scope;
+	const char *subject; /* link, agency or provider; NULL for all */
+	int64_t from_ms, to_ms;
+	const char *reason;
+};
+struct verb_note { /* outage.note: the whole of it; neither: it is cleared */
+	const char *id, *ticket, *note;
+};
+
 union verb_data {
 	struct verb_agency agency;
 	struct verb_thing thing;
@@ -100,6 +116,8 @@ union verb_data {
 	struct verb_claim claim;
 	struct verb_declaration declaration;
 	struct verb_correction correction;
+	struct verb_maintenance maintenance;
+	struct verb_note note;
 };
 
 const char *verb_name(enum verb_id verb); /* "agency.put" */

@@ -23,6 +23,8 @@ route_handler outages_list, outages_show, links_timeline, timelines_list;
 route_handler incidents_list, incidents_show, incidents_ack;
 /* api_agent.c */
 route_handler agents_list, agents_show, clones_list, latest_list, gaps_list, garbage_list;
+/* api_maintenance.c */
+route_handler maintenance_list, maintenance_put, maintenance_remove;
 /* api_series.c */
 route_handler series_show;
 /* api_registry.c: what writes */

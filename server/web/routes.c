@@ -43,6 +43,9 @@ static const char *const causes[] = { "unknown", "wan-link", "router", "power", 
 static const char *const severities[] = { "info", "warning", "critical", NULL };
 static const char *const answers[] = { "yes", "no", NULL };
 
+static const char *const maintenance_scopes[] = { "link", "agency", "provider", "all",
+	NULL };
+
 static const struct param page[] = { PAGE };
 static const struct param q_agencies[] = { PAGE, { .name = "parent", .type = PARAM_ID },
 	{ .name = "level", .type = PARAM_WORD, .words = levels },
@@ -82,6 +85,18 @@ static const struct param q_series[] = { NEEDED("agent", PARAM_ID),
 	{ .name = "from", .type = PARAM_TIME }, { .name = "to", .type = PARAM_TIME },
 	{ .name = "points", .type = PARAM_INT, .min = 1, .max = 2000 } };
 
+static const struct param q_maintenance[] = { PAGE,
+	{ .name = "from", .type = PARAM_TIME }, { .name = "to", .type = PARAM_TIME },
+	{ .name = "removed", .type = PARAM_BOOL } };
+
+static const struct param f_maintenance[] = { { .name = "scope",
+						  .type = PARAM_WORD,
+						  .words = maintenance_scopes,
+						  .required = true },
+	{ .name = "subject", .type = PARAM_TEXT, .max = 500, .nullable = true },
+	NEEDED("from", PARAM_TIME), NEEDED("to", PARAM_TIME),
+	{ .name = "reason", .type = PARAM_TEXT, .max = 500, .required = true },
+	OPTIONAL("id", PARAM_ID) };
 static const struct param f_login[] = {
 	{ .name = "account", .type = PARAM_TEXT, .max = HT_ID_MAX, .required = true },
 	{ .name = "password",
@@ -196,6 +211,13 @@ const struct route routes[] = {
 	    QUERY(q_posture) },
 	{ ROUTE_PUT, V1 "/posture/{agency}/{solution}", "declarePosture", ROUTE_OPERATOR,
 	    posture_declare, FIELDS(f_declare) },
+
+	{ ROUTE_GET, V1 "/maintenance", "listMaintenance", ROUTE_VIEWER, maintenance_list,
+	    QUERY(q_maintenance) },
+	{ ROUTE_POST, V1 "/maintenance", "putMaintenance", ROUTE_OPERATOR,
+	    maintenance_put, FIELDS(f_maintenance) },
+	{ ROUTE_DELETE, V1 "/maintenance/{window}", "removeMaintenance", ROUTE_OPERATOR,
+	    maintenance_remove },
 
 	{ ROUTE_GET, V1 "/index", "listIndex", ROUTE_VIEWER, index_list, QUERY(q_index) },
 	{ ROUTE_GET, V1 "/index/{scope}/{indicator}", "explainIndex", ROUTE_VIEWER,

@@ -24,6 +24,7 @@ enum {
 	Q_DUMP_AGENT,
 	Q_DUMP_DECLARATION,
 	Q_DUMP_CORRECTION,
+	Q_DUMP_MAINTENANCE,
 	Q_JOURNAL,
 	Q_ASIDE_OPEN,
 	Q_AGENT_FP
@@ -35,6 +36,7 @@ static const char *const queries[] = {
 	[Q_DUMP_AGENT] = "SELECT * FROM agent ORDER BY 1",
 	[Q_DUMP_DECLARATION] = "SELECT * FROM declaration ORDER BY 1, 2",
 	[Q_DUMP_CORRECTION] = "SELECT * FROM machine_correction ORDER BY 1, 2",
+	[Q_DUMP_MAINTENANCE] = "SELECT * FROM maintenance ORDER BY 1",
 	[Q_JOURNAL] = "SELECT count(*) FROM journal",
 	[Q_ASIDE_OPEN] = "SELECT count(*) FROM journal_aside WHERE decided_ms IS NULL",
 	[Q_AGENT_FP] = "SELECT fingerprint FROM agent WHERE id = $1",
@@ -84,7 +86,7 @@ static char *dump(struct db *db)
 	struct ht_buf text;
 
 	ht_buf_init(&text, 1 << 20);
-	for (int id = Q_DUMP_AGENCY; id <= Q_DUMP_CORRECTION; id++) {
+	for (int id = Q_DUMP_AGENCY; id <= Q_DUMP_MAINTENANCE; id++) {
 		struct db_rows *rows = db_start(db, &query, id, "");
 		while (db_next(rows) == HT_OK) {
 			for (int i = 0; i < db_columns(rows); i++)
@@ -427,6 +429,42 @@ static void edits_are_checked(void **state)
 		    "{\"data\":{\"id\":\"none\",\"config\":\"mqtt: {host: evil}\"}}",
 		    HT_INVALID, "only site and probes" },
 		{ VERB_AGENT_ENROLL, "{\"data\":{}}", HT_DENIED, "directly" },
+		{ VERB_MAINTENANCE_PUT,
+		    "{\"data\":{\"id\":\"m1\",\"scope\":\"link\",\"subject\":\"bat-xat-"
+		    "wan\",\"from_ms\":2000,\"to_ms\":2000,\"reason\":\"x\"}}",
+		    HT_INVALID, "ends before it begins" },
+		{ VERB_MAINTENANCE_PUT,
+		    "{\"data\":{\"id\":\"m1\",\"scope\":\"link\",\"subject\":\"nowhere\","
+		    "\"from_ms\":1000,\"to_ms\":2000,\"reason\":\"x\"}}",
+		    HT_INVALID, "no link \"nowhere\"" },
+		{ VERB_MAINTENANCE_PUT,
+		    "{\"data\":{\"id\":\"m1\",\"scope\":\"provider\",\"subject\":"
+		    "\"VNPTT\""
+		    ",\"from_ms\":1000,\"to_ms\":2000,\"reason\":\"x\"}}",
+		    HT_INVALID, "no provider \"VNPTT\"" },
+		{ VERB_MAINTENANCE_PUT,
+		    "{\"data\":{\"id\":\"m1\",\"scope\":\"agency\",\"from_ms\":1000,"
+		    "\"to_ms\":2000,\"reason\":\"x\"}}",
+		    HT_INVALID, "subject is missing: say which agency" },
+		{ VERB_MAINTENANCE_PUT,
+		    "{\"data\":{\"id\":\"m1\",\"scope\":\"all\",\"subject\":\"x\",\"from_"
+		    "ms\":1000,\"to_ms\":2000,\"reason\":\"x\"}}",
+		    HT_INVALID, "takes no subject" },
+		{ VERB_MAINTENANCE_PUT,
+		    "{\"data\":{\"id\":\"m1\",\"scope\":\"all\",\"from_ms\":1000,\"to_"
+		    "ms\":"
+		    "99999999999,\"reason\":\"x\"}}",
+		    HT_INVALID, "longer than a year" },
+		{ VERB_MAINTENANCE_PUT,
+		    "{\"data\":{\"id\":\"m1\",\"scope\":\"all\",\"from_ms\":1000,\"to_"
+		    "ms\":"
+		    "2000}}",
+		    HT_INVALID, "reason is missing" },
+		{ VERB_MAINTENANCE_REMOVE, "{\"data\":{\"id\":\"m1\"}}", HT_NOTFOUND,
+		    "no maintenance \"m1\"" },
+		{ VERB_OUTAGE_NOTE,
+		    "{\"data\":{\"id\":\"l-20260101T000000Z\",\"ticket\":\"T\"}}",
+		    HT_NOTFOUND, "no outage" },
 	};
 	struct db *db = *state;
 
@@ -466,6 +504,16 @@ static void fill(struct db *db)
 					"\"m1\",\"class\":\"printer\"}}" },
 		{ VERB_AGENT_REVOKE,
 		    "{\"data\":{\"id\":\"core-1\",\"reason\":\"stolen\"}}" },
+		{ VERB_MAINTENANCE_PUT,
+		    "{\"data\":{\"id\":\"m1\",\"scope\":\"link\",\"subject\":\"bat-xat-"
+		    "wan\",\"from_ms\":1000,\"to_ms\":2000,\"reason\":\"thay cáp\"}}" },
+		{ VERB_MAINTENANCE_PUT,
+		    "{\"data\":{\"id\":\"m1\",\"scope\":\"link\",\"subject\":\"bat-xat-"
+		    "wan\",\"from_ms\":1000,\"to_ms\":3000,\"reason\":\"thay cáp\"}}" },
+		{ VERB_MAINTENANCE_PUT, "{\"data\":{\"id\":\"m2\",\"scope\":\"all\","
+					"\"from_ms\":1,\"to_ms\":2,"
+					"\"reason\":\"x\"}}" },
+		{ VERB_MAINTENANCE_REMOVE, "{\"data\":{\"id\":\"m2\"}}" },
 	};
 
 	import_good(db, "district.csv");
@@ -488,6 +536,12 @@ static void refolding_gives_the_same_tables(void **state)
 	    "core-1|lao-cai|1|-|-|1519887600000|probes: []\n|"
 	    "dba782f536dd251496257cb7a60f2f3b9ed11c2555a43838d12e55e51040655d|"));
 	assert_null(strstr(before, "y-ty-net|y-ty|"));
+	/* The last word counts; what was removed is kept, with who and when. */
+	assert_non_null(
+	    strstr(before, "m1|link|bat-xat-wan|1000|3000|thay cáp|anh.nguyen|"
+			   "1519887600000|-|"));
+	assert_non_null(
+	    strstr(before, "m2|all||1|2|x|anh.nguyen|1519887600000|1519887600000|"));
 	assert_ok(run_forget(db, "registry"));
 	char *empty = dump(db);
 	assert_string_equal(empty ? empty : "", "");

@@ -1,0 +1,16 @@
+/* Statements of maintenance windows, outages' dispute packs and availability. As in
+ * sql.h each takes the account's scope. */
+#ifndef HT_SERVER_WEB_LEDGER_SQL_H
+#define HT_SERVER_WEB_LEDGER_SQL_H
+
+#include "server/store/db.h"
+
+enum ledger_statement {
+	LEDGER_SQL_MAINTENANCE_LIST,
+	LEDGER_SQL_MAINTENANCE_ONE,
+	LEDGER_SQL_STATEMENTS
+};
+
+extern const struct db_sql ledger_sql;
+
+#endif
