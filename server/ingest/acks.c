@@ -1,6 +1,5 @@
 #include "server/ingest/acks.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 void acks_init(struct acks *a, const char *epoch)
@@ -60,12 +59,12 @@ ht_err acks_add(struct acks *a, int64_t seq)
 	return HT_OK;
 }
 
-ht_err acks_json(const struct acks *a, struct ht_buf *out)
+ht_err acks_encode(const struct acks *a, struct ht_buf *out)
 {
-	ht_buf_printf(out, "{\"epoch\":\"%s\",\"ranges\":[", a->epoch);
-	for (size_t i = 0; i < a->n; i++)
-		ht_buf_printf(out, "%s[%" PRId64 ",%" PRId64 "]", i ? "," : "",
-		    a->ranges[i].first, a->ranges[i].last);
-	ht_buf_puts(out, a->new_epoch ? "],\"new_epoch\":true}" : "]}");
-	return ht_buf_err(out);
+	struct control_ack ack = { .new_epoch = a->new_epoch,
+		.ranges = (struct control_range *)a->ranges, /* only read */
+		.n = a->n };
+
+	memcpy(ack.epoch, a->epoch, sizeof(ack.epoch));
+	return control_ack_encode(&ack, out);
 }

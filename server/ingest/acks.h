@@ -8,16 +8,14 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "mqtt/props.h"
+#include "mqtt/control.h"
 
 #define ACKS_RANGES_MAX 256
 
 struct acks {
 	char epoch[PROPS_HEX_LEN + 1];
 	bool new_epoch; /* a conflict was found: ask for one */
-	struct {
-		int64_t first, last;
-	} ranges[ACKS_RANGES_MAX]; /* ascending, with holes between */
+	struct control_range ranges[ACKS_RANGES_MAX]; /* ascending, with holes between */
 	size_t n;
 };
 
@@ -26,7 +24,7 @@ void acks_init(struct acks *a, const char *epoch);
 /* HT_FULL: unchanged; tell what is there, or let the agent send it again. */
 HT_MUST_CHECK ht_err acks_add(struct acks *a, int64_t seq);
 
-/* Append the message: {"epoch":"…","ranges":[[1,40],[42,42]]}, and "new_epoch":true. */
-HT_MUST_CHECK ht_err acks_json(const struct acks *a, struct ht_buf *out);
+/* Append the message. HT_INVALID: not an epoch, or numbers below 1. */
+HT_MUST_CHECK ht_err acks_encode(const struct acks *a, struct ht_buf *out);
 
 #endif

@@ -225,7 +225,7 @@ static void send_acks(struct ingest *in, struct agent *a)
 
 	ht_buf_init(&json, 64 * 1024);
 	topic_format(a->id, TOPIC_ACK, topic);
-	if (!acks_json(a->acks, &json) &&
+	if (!acks_encode(a->acks, &json) &&
 	    !client_publish(in->client, topic, json.data, json.len, false,
 		"application/json", NULL, NULL))
 		COUNT(in, acks);

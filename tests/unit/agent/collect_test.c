@@ -71,7 +71,7 @@ static void settle(void)
 
 static int setup(void **state)
 {
-	strcpy(dir, "/tmp/hatang-collect-XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/hatang-collect-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/spool.db", dir);
 	assert_int_equal(uv_loop_init(&loop), 0);

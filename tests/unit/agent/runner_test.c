@@ -64,7 +64,7 @@ static void test_selftest(void **state)
 		.n_probes = o->n_probes,
 		.site = &o->probe_site };
 	assert_ok(runner_new(&loop, &config, &sink, &r));
-	strcpy(memory, "40");
+	snprintf(memory, sizeof(memory), "40");
 	runner_start(r);
 	while (n_numbers < 10)
 		uv_run(&loop, UV_RUN_ONCE);

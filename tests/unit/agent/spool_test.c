@@ -23,7 +23,7 @@ static struct spool_now now = {
 
 static int setup(void **state)
 {
-	strcpy(dir, "/tmp/hatang-spool-XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/hatang-spool-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/spool.db", dir);
 	now.mono_ns = 1000 * HT_NS_PER_S;

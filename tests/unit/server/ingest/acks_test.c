@@ -22,7 +22,7 @@ static void expect(const char *ranges)
 	snprintf(want, sizeof(want), "{\"epoch\":\"00112233445566ff\",\"ranges\":[%s]}",
 	    ranges);
 	ht_buf_init(&out, 65536);
-	assert_ok(acks_json(&a, &out));
+	assert_ok(acks_encode(&a, &out));
 	assert_string_equal(ht_buf_text(&out), want);
 	ht_buf_fini(&out);
 }
@@ -77,7 +77,7 @@ static void a_conflict_asks_for_an_epoch(void **state)
 	assert_ok(acks_add(&a, 1));
 	a.new_epoch = true;
 	ht_buf_init(&out, 1000);
-	assert_ok(acks_json(&a, &out));
+	assert_ok(acks_encode(&a, &out));
 	assert_non_null(strstr(ht_buf_text(&out), "\"new_epoch\":true}"));
 	ht_buf_fini(&out);
 }
