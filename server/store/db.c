@@ -35,6 +35,10 @@ struct db {
 	size_t n_tables;
 	struct db_rows failed; /* what start returns when memory is out */
 	int depth;             /* of savepoints */
+	const char *watched;   /* table, or NULL */
+	void (*changed)(void *arg);
+	void *changed_arg;
+	bool hit; /* rows of it were inserted, not yet told */
 	char error[512];
 };
 
@@ -431,14 +435,39 @@ ht_err db_begin_read(struct db *db)
 	return db_exec(db, &own, SQL_BEGIN_READ, "");
 }
 
+static void on_update(
+    void *arg, int op, const char *schema, const char *table, sqlite3_int64 row)
+{
+	struct db *db = arg;
+
+	if (op == SQLITE_INSERT && strcmp(table, db->watched) == 0)
+		db->hit = true;
+}
+
+void db_watch(struct db *db, const char *table, void (*changed)(void *arg), void *arg)
+{
+	db->watched = table;
+	db->changed = changed;
+	db->changed_arg = arg;
+	db->hit = false;
+	sqlite3_update_hook(db->handle, table ? on_update : NULL, db);
+}
+
 ht_err db_commit(struct db *db)
 {
-	return db_exec(db, &own, SQL_COMMIT, "");
+	ht_err err = db_exec(db, &own, SQL_COMMIT, "");
+
+	if (!err && db->hit) {
+		db->hit = false;
+		db->changed(db->changed_arg);
+	}
+	return err;
 }
 
 void db_rollback(struct db *db)
 {
 	db->depth = 0;
+	db->hit = false;
 	/* A full disk may have rolled back by itself already. */
 	if (!sqlite3_get_autocommit(db->handle)) {
 		ht_err err = db_exec(db, &own, SQL_ROLLBACK, "");

@@ -69,6 +69,10 @@ HT_MUST_CHECK ht_err db_savepoint(struct db *db); /* inside a transaction; nests
 HT_MUST_CHECK ht_err db_release(struct db *db);   /* the innermost */
 void db_rollback_to(struct db *db);               /* the innermost, and release it */
 
+/* Have `changed` called on this connection's thread after each commit that inserted rows
+ * into `table` (one watch a connection; NULL ends it). It must not use the connection. */
+void db_watch(struct db *db, const char *table, void (*changed)(void *arg), void *arg);
+
 /* Run fixed text of several statements without arguments or rows: migrations only. */
 HT_MUST_CHECK ht_err db_script(struct db *db, const char *sql);
 

@@ -139,6 +139,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_due ON outbox (due_ms) WHERE state = 'pending';
 CREATE INDEX outbox_incident ON outbox (incident);
+CREATE INDEX outbox_channel ON outbox (channel, id) WHERE state = 'pending';
 CREATE TABLE alert_live (                    -- changes up to here were told live: a refold tells none of them again
   one INTEGER PRIMARY KEY CHECK (one = 1),
   journal_id INTEGER NOT NULL
