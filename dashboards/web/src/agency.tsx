@@ -5,8 +5,8 @@ import { call, Problem, type Agency, type Agent, type Link, type Machine, type M
 import { ago, date, millis, number, percent, rates, time } from "./format";
 import { useGet } from "./hooks";
 import { t, word, type Key } from "./i18n";
-import { sentence } from "./reasons";
-import { Await, State, Values } from "./parts";
+import { Await, linkHref, Rows, State, Values } from "./parts";
+import { why } from "./causes";
 import { Explain, RowDialog } from "./explain";
 import { AgentTable } from "./agents";
 import { Spark } from "./spark";
@@ -15,17 +15,13 @@ type OnRow = (id: number) => void;
 const CLASSES = ["computer", "server", "printer", "phone", "mobile", "camera", "network", "storage", "ups", "iot", "unknown"];
 const className = (c: string): string => (c === "unknown" ? t("unknownClass") : word(c));
 
-const Rows = (p: { ids: number[] | null; onRow: OnRow }): JSX.Element => (
-  <>{(p.ids ?? []).slice(0, 3).map((id) => <button key={id} class="link" onClick={() => p.onRow(id)}>#{id}</button>)}</>
-);
-
 function LinkCard(p: { of: Link; onRow: OnRow }): JSX.Element {
   const l = p.of;
   return (
     <article class="card linkcard" data-link={l.id}>
-      <header><h3>{l.id}</h3><State of={l.state} /></header>
+      <header><h3><a href={linkHref(l.id)}>{l.id}</a></h3><State of={l.state} /></header>
       <p class="quiet">{word(l.kind)} · {word(l.role)}{l.provider && ` · ${l.provider}`}{l.line_type && ` · ${l.line_type}`}</p>
-      <p class={l.state === "UNKNOWN" ? "why" : "quiet"}>{sentence(l.reason)}{l.since && ` (${t("since")} ${time(l.since)})`}</p>
+      <p class={l.state === "UNKNOWN" ? "why" : "quiet"}>{why(l.why, l.reason)}{l.since && ` (${t("since")} ${time(l.since)})`}</p>
       <dl class="facts">
         <div><dt>{t("rtt")}</dt><dd>{millis(l.rtt_s)}</dd></div>
         <div><dt>{t("loss")}</dt><dd>{percent(l.loss)}</dd></div>
@@ -101,7 +97,7 @@ export function AgencyPage(p: { id: string; session: Session }): JSX.Element {
   return (
     <Await of={agency}>{(a) => <>
       <nav class="crumbs"><a href="#/">{t("overview")}</a>{a.parent && <> / <a href={`#/agency/${encodeURIComponent(a.parent)}`}>{a.parent}</a></>}</nav>
-      <div class="head"><h1>{a.name} <small class="quiet">{t(a.level as Key)}</small></h1><State of={a.state} /></div>
+      <div class="head"><h1>{a.name} <small class="quiet">{t(a.level as Key)}</small></h1><span>{a.on_backup && <span class="tag warn">⇄ {t("onBackup")}</span>} <State of={a.state} /></span></div>
       <p class="quiet">{a.servants === null ? t("unknown") : number(a.servants)} {t("servants")}{a.servants_as_of && `, ${t("asOf")} ${date(a.servants_as_of)}`} <Rows ids={a.evidence} onRow={setRow} /></p>
       {a.children > 0 && <div class="switch" role="group">
         <button aria-pressed={!own} onClick={() => setOwn(false)}>{t("withBelow")}</button>

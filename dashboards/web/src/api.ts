@@ -11,15 +11,51 @@ export interface Agency {
   id: string; name: string; level: "province" | "district" | "commune"; parent: string | null;
   servants: number | null; servants_as_of: string | null; state: string;
   links: { total: number; up: number }; agents: { total: number; online: number };
+  on_backup: boolean | null; state_since: string | null; state_reason: string | null;
   children: number; evidence: number[]; index?: Value[]; index_own?: Value[];
 }
 export interface Rate { down: number | null; up: number | null }
 export interface Link {
   id: string; agency: string; role: string; kind: string; line_type: string | null;
   provider: string | null; router_address: string | null; agent: string | null; state: string;
+  agency_name: string | null; why: string | null;
   reason: string; since: string | null; measured: string | null; loss: number | null;
   rtt_s: number | null; contracted: Rate; negotiated: Rate; used: Rate;
   series: { rtt_avg: string; loss: string }; evidence: number[];
+}
+export interface Clock {
+  start: string | null; start_uncertainty_s: number | null; end: string | null; end_uncertainty_s: number | null;
+}
+export interface Outage {
+  id: string; link: string; agency: string; agency_name: string | null; provider: string | null;
+  state: "DOWN" | "UNREACHABLE"; root: string | null; open: boolean; start: string; end: string | null;
+  duration_s: number; corrected: boolean; estimate: Clock; edge: (Clock & { agent: string | null }) | null;
+  cause: string; cause_reason: string; behind: number; ticket: string | null; note: string | null; evidence: number[] | null;
+  behind_it?: { id: string; link: string; agency: string; agency_name: string | null; start: string; end: string | null }[];
+}
+export interface Span { from: string; to: string | null; state: string; why: string; reason?: string; agent?: string | null; evidence?: number }
+export interface Window {
+  id: string; scope: string; subject: string | null; agency_name?: string | null; from: string; to: string; reason: string;
+  actor: string; entered: string; afterwards?: boolean; removed?: string | null; state?: string;
+}
+export interface Timeline { link: string; from: string; to: string; spans: Span[]; outages: Outage[]; maintenance: Window[]; truncated: boolean }
+export interface LinkTimeline {
+  link: string; agency: string; agency_name: string | null; agency_parent: string | null; role: string; provider: string | null;
+  spans: Span[]; outages: Outage[]; truncated: boolean;
+}
+export interface Member {
+  id: string; kind: string; subject: string; agency: string | null; agency_name: string | null; provider: string | null;
+  root: string | null; reason: string; outage: string | null; cause: string | null; cause_reason: string | null;
+  opened: string; closed: string | null; joined: string; left: string | null; facts: Record<string, unknown> | null; evidence: number[];
+}
+export interface Incident {
+  id: string; rule: string; severity: "info" | "warning" | "critical"; group_by: string; subject: string; opened: string;
+  closed: string | null; announce: string | null; announced: string | null; acked: string | null; acked_by: string | null;
+  escalate: string | null; level: number; open: boolean; duration_s: number; title: { vi: string; en: string | null } | null;
+  problem: Member | null; affected: { id: string; name: string | null; since: string; problems: number; open: number }[];
+  n_affected: number; n_open: number; members?: Member[];
+  messages?: { channel: string; kind: string; state: string; created: string; attempts: number; sent: string | null; last_error?: string | null }[];
+  decisions?: { at: string; decision: string; reason: string; problem: string | null }[];
 }
 export interface Machine {
   id: string; class: string; confidence: number; random_mac: boolean; hostname: string | null;
@@ -114,10 +150,11 @@ export function listen(changed: (topics: string[]) => void, alive: (on: boolean)
     tell(message);
     channel.postMessage(message);
   };
+  const everything = ["links", "outages", "incidents", "maintenance", "presence", "index"];
   const open = (): Promise<void> => new Promise((done) => {
     source = new EventSource("/api/v1/events");
-    source.addEventListener("hello", () => both({ alive: true, topics: ["links", "presence", "index"] }));
-    source.addEventListener("reset", () => both({ topics: ["links", "presence", "index"] }));
+    source.addEventListener("hello", () => both({ alive: true, topics: everything }));
+    source.addEventListener("reset", () => both({ topics: everything }));
     source.addEventListener("change", (e) => both({ topics: JSON.parse((e as MessageEvent).data).changed, alive: true }));
     source.onerror = () => both({ alive: false });
     stop.signal.addEventListener("abort", () => { source?.close(); done(); });

@@ -37,6 +37,26 @@ export function ago(iso: string | null): string {
   return f.format(-Math.round(s / 86400), "day");
 }
 
+// "2 giờ 3 phút": two units at most.
+export function lasted(seconds: number): string {
+  const units: [number, string][] = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+  let rest = Math.max(0, Math.round(seconds)), first = units.findIndex(([size]) => rest >= size);
+  if (first < 0) first = 3;
+  return units.slice(first, first + 2).map(([size, unit]) => {
+    const n = Math.floor(rest / size);
+    rest -= n * size;
+    return n || size === units[first][0] ? new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "long" }).format(n) : "";
+  }).filter(Boolean).join(" ");
+}
+
+// With milliseconds: what an outage's clocks are told in.
+export const clock = (iso: string | null, uncertainty: number | null): string => {
+  if (iso === null) return "–";
+  const d = new Date(iso);
+  const text = d.toLocaleDateString(locale()) + " " + d.toLocaleTimeString(locale(), { hour12: false }) + "," + String(d.getMilliseconds()).padStart(3, "0");
+  return uncertainty === null ? text : `${text} ± ${number(uncertainty, 3)} s`;
+};
+
 const isRate = (unit: string | null): boolean => !!unit && unit.startsWith("bit/s");
 const isShare = (indicator: string): boolean => indicator === "wan" || indicator === "security";
 

@@ -53,3 +53,13 @@ export function usePlace(): string[] {
   }, []);
   return place;
 }
+
+// The time, again each `every` ms, for what counts up.
+export function useNow(every = 1000): number {
+  const [now, set] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => set(Date.now()), every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return now;
+}

@@ -7,6 +7,13 @@ import { AgentsPage } from "./agents";
 import { changed, usePlace } from "./hooks";
 import { lang, setLang, t } from "./i18n";
 import { Overview } from "./overview";
+import { BoardPage } from "./board";
+import { IncidentPage, IncidentsPage } from "./incidents";
+import { LinkPage } from "./link";
+import { MaintenancePage } from "./maintenance";
+import { OutagesPage } from "./outages";
+import { Patterns } from "./bars";
+import { OpenCount } from "./incidents";
 
 function theme(next?: string): string {
   if (next) localStorage.setItem("hatang.theme", next);
@@ -51,9 +58,16 @@ function Login(p: { onIn: (s: Session) => void; onChange: () => void }): JSX.Ele
   );
 }
 
+const PAGES = ["", "incidents", "board", "outages", "maintenance", "agents"] as const;
+
 function Page(p: { place: string[]; session: Session }): JSX.Element {
   const [first, id] = p.place;
   if (first === "agency" && id) return <AgencyPage key={id} id={id} session={p.session} />;
+  if (first === "incidents") return id ? <IncidentPage key={id} id={id} session={p.session} /> : <IncidentsPage session={p.session} />;
+  if (first === "board") return <BoardPage />;
+  if (first === "outages") return <OutagesPage session={p.session} />;
+  if (first === "link" && id) return <LinkPage key={id} id={id} session={p.session} />;
+  if (first === "maintenance") return <MaintenancePage session={p.session} />;
   if (first === "agents") return <AgentsPage session={p.session} />;
   return <Overview />;
 }
@@ -69,12 +83,13 @@ function Frame(p: { session: Session; onOut: () => void; onChange: () => void })
       <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById("main")?.focus(); }}>{t("skip")}</a>
       <header class="top">
         <a class="brand" href="#/"><img src="/icon.svg" alt="" width="28" height="28" /> hạ tầng</a>
-        <nav><a href="#/" aria-current={here("")}>{t("overview")}</a><a href="#/agents" aria-current={here("agents")}>{t("agents")}</a></nav>
+        <nav>{PAGES.map((page) => <a key={page} href={`#/${page}`} aria-current={here(page)}>{t(page || "overview")}{page === "incidents" && <OpenCount />}</a>)}</nav>
         <span class={`live ${alive ? "on" : "off"}`} role="status">{alive ? "●" : "○"} <span>{t(alive ? "live" : "notLive")}</span></span>
         <Tools onChange={p.onChange} />
         <span class="who">{p.session.account} <button onClick={out}>{t("logout")}</button></span>
       </header>
-      <main id="main" tabIndex={-1}><Page place={place} session={p.session} /></main>
+      <Patterns />
+      <main id="main" tabIndex={-1} class={place[0] === "board" ? "wide" : ""}><Page place={place} session={p.session} /></main>
     </>
   );
 }

@@ -21,13 +21,21 @@ export function Await<T>(p: { of: Loaded<T>; children: (data: T) => ComponentChi
   return <p class="quiet" aria-busy="true">{t("loading")}</p>;
 }
 
-const SHAPES: Record<string, string> = { UP: "●", DEGRADED: "◐", DOWN: "✕", UNREACHABLE: "◇", UNKNOWN: "?", MAINTENANCE: "⚙" };
+export const STATES = ["DOWN", "UNREACHABLE", "DEGRADED", "UNKNOWN", "MAINTENANCE", "UP"] as const;
+export const SHAPES: Record<string, string> = { UP: "●", DEGRADED: "◐", DOWN: "✕", UNREACHABLE: "◇", UNKNOWN: "?", MAINTENANCE: "⚒", BACKUP: "⇄" };
+
+export const agencyHref = (id: string): string => `#/agency/${encodeURIComponent(id)}`;
+export const linkHref = (id: string): string => `#/link/${encodeURIComponent(id)}`;
 
 // Never colour alone: a shape and a word as well.
 export const State = (p: { of: string; short?: boolean }): JSX.Element => (
   <span class={`state ${p.of.toLowerCase()}`} title={word(p.of)}>
     <span aria-hidden="true">{SHAPES[p.of] ?? "?"}</span> {p.short ? <span class="sr">{word(p.of)}</span> : word(p.of)}
   </span>
+);
+
+export const Rows = (p: { ids: number[] | null | undefined; onRow: (id: number) => void }): JSX.Element => (
+  <>{(p.ids ?? []).slice(0, 5).map((id) => <button key={id} class="link" onClick={() => p.onRow(id)}>#{id}</button>)}</>
 );
 
 export const Meter = (p: { label: string; value: number }): JSX.Element => (
