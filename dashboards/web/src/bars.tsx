@@ -70,7 +70,7 @@ function ticks(from: number, to: number, width: number): Tick[] {
 export function Axis(p: { from: number; to: number; width: number }): JSX.Element {
   const x = (at: number): number => ((at - p.from) / (p.to - p.from)) * p.width;
   return <svg class="axis" width={p.width} height="20" aria-hidden="true">
-    {ticks(p.from, p.to, p.width).map((k) => <g key={k.at}><line x1={x(k.at)} x2={x(k.at)} y1="14" y2="20" /><text x={Math.min(x(k.at), p.width - 34) + 3} y="12" class={k.strong ? "strong" : ""}>{k.label}</text></g>)}
+    {ticks(p.from, p.to, p.width).map((k) => <g key={k.at}><line x1={x(k.at)} x2={x(k.at)} y1="14" y2="20" /><text x={Math.min(x(k.at), p.width - 42) + 3} y="12" class={k.strong ? "strong" : ""}>{k.label}</text></g>)}
   </svg>;
 }
 

@@ -240,6 +240,7 @@ const texts = {
   range: ["Khoảng", "Range"],
   troubledOnly: ["Chỉ nơi có sự cố", "Only those with trouble"],
   allStates: ["Tất cả", "All"],
+  outageList: ["Các lần mất kết nối", "List of outages"],
   noOutages: ["Không có lần mất kết nối nào trong khoảng này.", "No outage in this range."],
   noTimeline: ["Không có đường truyền nào để hiện trong khoảng này.", "No link to show in this range."],
   noSpans: ["Chưa có trạng thái nào được ghi: chưa biết.", "No state was recorded: unknown."],

@@ -76,7 +76,7 @@ export function OutagesPage(p: { session: Session }): JSX.Element {
         </div>)}
         {(b.next || b.items.some((l) => l.truncated)) && <p class="quiet">{t("truncated")}</p>}
       </>}</Await></div></section>
-    <section><div class="head"><h2>{t("outages")}</h2>
+    <section><div class="head"><h2>{t("outageList")}</h2>
       <label class="inline">{t("cause")} <select value={cause} onChange={(e) => setCause(e.currentTarget.value)}><option value="">{t("allStates")}</option>{CAUSES.map((c) => <option key={c} value={c}>{causeName(c)}</option>)}</select></label></div>
       <Await of={list}>{(o) => <><OutageTable items={o.items} withLink onOutage={setOpen} />{o.next && <p class="quiet">{t("truncated")}</p>}</>}</Await></section>
     {open && <OutageDialog key={open} id={open} session={p.session} onClose={() => setOpen(undefined)} />}
