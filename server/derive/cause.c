@@ -7,8 +7,9 @@
 
 #define SLACK_MS     INT64_C(10000) /* both clocks' error and the core's way to a verdict */
 #define RUN_SLACK_MS INT64_C(90000) /* an idle agent tells something each minute */
-#define GAP_LEAST_MS INT64_C(20000) /* a shorter restart of the agent explains nothing \
-				     */
+#define GAP_LEAST_MS                                                      \
+	INT64_C(20000) /* a shorter restart of the agent explains nothing \
+			*/
 #define BOOT_SLACK_MS INT64_C(5000)
 
 /* Silence of one place during the outage: from its first episode's start to its last
@@ -303,6 +304,24 @@ static void correct(const struct silence *s, struct cause_verdict *out)
 		out->journal[out->n_journal++] = s->journal[i];
 }
 
+/* Up at the start of a process says only that the way came back while none ran. */
+static void doubt_end(const struct cause_facts *f, struct cause_verdict *v)
+{
+	for (size_t i = 1; i < f->n_runs && v->end_ms != CAUSE_NEVER; i++) {
+		int64_t first = f->runs[i].first_ms, last = f->runs[i - 1].last_ms;
+		int64_t low = last > v->start_ms ? last : v->start_ms;
+
+		if (first <= v->start_ms || first <= last ||
+		    first > v->end_ms + BOOT_SLACK_MS ||
+		    first < v->end_ms - BOOT_SLACK_MS)
+			continue;
+		int64_t high = v->end_ms + v->end_uncertainty_ms;
+		v->end_ms = half(low, high);
+		v->end_uncertainty_ms = high - v->end_ms;
+		return;
+	}
+}
+
 void cause_judge(const struct cause_facts *f, struct cause_verdict *out)
 {
 	struct view v;
@@ -319,6 +338,7 @@ void cause_judge(const struct cause_facts *f, struct cause_verdict *out)
 		correct(&v.at[CAUSE_FAR], out);
 	else if (v.at[CAUSE_GATEWAY].lost)
 		correct(&v.at[CAUSE_GATEWAY], out);
+	doubt_end(f, out);
 }
 
 const char *cause_name(enum cause c)

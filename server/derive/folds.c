@@ -14,6 +14,7 @@ const struct fold *const folds[] = {
 
 	/* links, machines, posture */
 	&fold_links,
+	&fold_correct,
 	&fold_machines,
 	&fold_posture,
 

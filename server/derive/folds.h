@@ -15,6 +15,7 @@ extern const struct fold fold_registry;
 
 extern const struct fold fold_links;    /* links.c */
 extern const struct fold fold_machines; /* machines.c */
+extern const struct fold fold_correct;  /* correct.c: after links */
 extern const struct fold fold_posture;  /* posture.c */
 extern const struct fold fold_score;    /* server/score/score.c */
 

@@ -11,13 +11,15 @@
 	"(SELECT id FROM journal WHERE source <> 'operator' AND received_ms < $1" \
 	" AND id <= $2 ORDER BY id LIMIT 500)"
 
-/* What a finding, a link, a machine or a score cites. */
+/* What a finding, a link, a machine, a score or an outage cites. */
 #define CITED                                                                     \
 	"(SELECT json_each.value FROM link_fact, json_each(link_fact.evidence)"   \
 	" UNION SELECT json_each.value FROM machine, json_each(machine.evidence)" \
 	" UNION SELECT json_each.value FROM index_value, "                        \
 	"json_each(index_value.evidence)"                                         \
-	" UNION SELECT journal_id FROM finding)"
+	" UNION SELECT journal_id FROM finding"                                   \
+	" UNION SELECT journal_id FROM outage_evidence"                           \
+	" UNION SELECT json_each.value FROM outage, json_each(outage.evidence))"
 
 static const char *const sql[STORE_STATEMENTS] = {
 	[STORE_USER_VERSION] = "PRAGMA user_version",

@@ -144,3 +144,32 @@ CREATE TABLE alert_live (                    -- changes up to here were told liv
   one INTEGER PRIMARY KEY CHECK (one = 1),
   journal_id INTEGER NOT NULL
 );
+
+-- ── derived: what edges wrote down, for the correction of outages ────────────────────
+CREATE TABLE edge_event (                    -- changes only; old ones are removed
+  agent TEXT NOT NULL,                       -- '@server': of the server itself
+  subject TEXT NOT NULL,                     -- instance: '<link>', '<link>:gateway', a probe's id
+  kind TEXT NOT NULL CHECK (kind IN ('reach', 'blind', 'router', 'oper', 'stopped')),
+  at_ms INTEGER NOT NULL,
+  value TEXT NOT NULL,                       -- up, down; router: '' (at_ms is its start); oper: ifOperStatus
+  lost_ms INTEGER,                           -- reach: first lost ping; stopped: last row before it
+  answered_ms INTEGER,                       -- reach: an answered ping; router: newest poll that says so
+  uncertainty_ms INTEGER NOT NULL,
+  journal_id INTEGER NOT NULL,
+  PRIMARY KEY (agent, subject, kind, at_ms)
+) WITHOUT ROWID;
+CREATE INDEX edge_event_time ON edge_event (at_ms);
+CREATE INDEX edge_event_subject ON edge_event (subject, kind, at_ms);
+CREATE TABLE edge_run (                      -- lives of agents' processes, and of the server ('@server')
+  agent TEXT NOT NULL, boot TEXT NOT NULL, session TEXT NOT NULL,
+  first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,   -- earliest and newest record
+  journal_id INTEGER NOT NULL,
+  PRIMARY KEY (agent, boot, session)
+) WITHOUT ROWID;
+CREATE INDEX edge_run_last ON edge_run (last_ms);
+CREATE INDEX outage_opened ON outage (opened_journal);
+CREATE INDEX outage_closed ON outage (closed_journal) WHERE closed_journal IS NOT NULL;
+CREATE TABLE outage_evidence (               -- rows of the edge that a correction rests on: kept, as `outage.evidence` is
+  outage TEXT NOT NULL, journal_id INTEGER NOT NULL,
+  PRIMARY KEY (outage, journal_id)
+) WITHOUT ROWID;

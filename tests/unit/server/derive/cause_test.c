@@ -236,12 +236,42 @@ static void two_silences_in_one_outage_are_one(void **state)
 	assert_int_equal(v.journal[1], 5);
 }
 
+/* The power goes while the line is dead: when the line came back, nobody was there. */
+static void back_while_nobody_ran_is_an_interval(void **state)
+{
+	struct cause_change changes[] = {
+		{ CAUSE_GATEWAY, false, ms(0), CAUSE_NEVER, ms(0), 0, 1 },
+		{ CAUSE_FAR, true, ms(1003), ms(1001), ms(1000), 0, 2 },
+		{ CAUSE_FAR, false, ms(1603), CAUSE_NEVER, ms(1601), 0, 3 },
+	};
+	struct cause_run runs[] = { { "b1", "s1", ms(0), ms(1200), 2 },
+		{ "b2", "s2", ms(1600), ms(3000), 3 } };
+	struct cause_facts f = { .start_ms = ms(START),
+		.end_ms = ms(END),
+		.changes = changes,
+		.n_changes = HT_COUNT(changes),
+		.runs = runs,
+		.n_runs = 2,
+		.router_start_ms = CAUSE_NEVER };
+	struct cause_verdict v;
+
+	(void)state;
+	cause_judge(&f, &v);
+	assert_int_equal(v.end_ms - v.end_uncertainty_ms, ms(1200));
+	assert_int_equal(v.end_ms + v.end_uncertainty_ms, ms(1601));
+	/* It ran a minute before it was answered: it knows the moment. */
+	runs[1].first_ms = ms(1540);
+	cause_judge(&f, &v);
+	assert_int_equal(v.end_ms, ms(1601) - 500);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_scenario_has_its_cause),
 		cmocka_unit_test(the_cut_lies_where_it_says),
 		cmocka_unit_test(two_silences_in_one_outage_are_one),
+		cmocka_unit_test(back_while_nobody_ran_is_an_interval),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
