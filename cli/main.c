@@ -18,6 +18,7 @@ static const struct {
 	{ "index", "the four values, and what they rest on", index_main },
 	{ "maintenance", "windows of work on links, also entered afterwards",
 	    maintenance_main },
+	{ "alert", "incidents: who was told, why, and acknowledging", alert_main },
 	{ "gaps", "packs that edges gave up", lists_main },
 	{ "decode", "print a SenML pack", decode_main },
 };

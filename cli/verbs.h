@@ -4,6 +4,7 @@
 #define HT_CLI_VERBS_H
 
 int agency_main(int argc, char **argv);
+int alert_main(int argc, char **argv);
 int agents_main(int argc, char **argv);
 int decode_main(int argc, char **argv);
 int index_main(int argc, char **argv);

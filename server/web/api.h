@@ -21,6 +21,8 @@ route_handler links_list, links_show, machines_list, posture_list;
 route_handler outages_list, outages_show, links_timeline, timelines_list;
 /* api_incident.c */
 route_handler incidents_list, incidents_show, incidents_ack;
+/* api_alert.c */
+route_handler alerts_explain, messages_list;
 /* api_agent.c */
 route_handler agents_list, agents_show, clones_list, latest_list, gaps_list, garbage_list;
 /* api_maintenance.c */

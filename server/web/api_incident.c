@@ -8,6 +8,7 @@
 #include "server/store/writer.h"
 #include "server/web/api.h"
 #include "server/web/context.h"
+#include "server/web/incident.h"
 #include "server/web/outage_sql.h"
 #include "server/web/value.h"
 
@@ -293,29 +294,42 @@ static struct db_rows *incident_find(struct request *rq, const char *id)
 	    rq->db, &web_outage_sql, INCIDENT_SQL_ONE, "ss", id, http_scope(rq));
 }
 
-void incidents_show(struct request *rq, struct reply *re)
+ht_err incident_explain(
+    struct request *rq, struct emit *e, const char *key, const char *id, bool *out_there)
 {
 	static ht_err (*const parts[])(struct request *, struct emit *,
 	    const char *) = { incident_members, incident_messages, incident_decisions };
-	const char *id = rq->args.at[0];
-	struct emit e;
 	struct db_rows *rows = incident_find(rq, id);
 	ht_err err = db_next(rows);
 
-	emit_init(&e, &re->body);
-	emit_object(&e, NULL);
-	if (!err)
-		err = incident_fields(rq, &e, rows, HTTP_PAGE_MAX);
-	else if (err == HT_NOTFOUND)
-		http_not_found(re, "incident", id);
+	*out_there = !err;
+	if (err) {
+		db_done(rows);
+		if (key)
+			emit_null(e, key);
+		return err == HT_NOTFOUND ? HT_OK : err;
+	}
+	emit_object(e, key);
+	err = incident_fields(rq, e, rows, HTTP_PAGE_MAX);
 	db_done(rows);
-	if (err == HT_NOTFOUND)
-		return;
 	for (size_t i = 0; !err && i < HT_COUNT(parts); i++)
-		err = parts[i](rq, &e, id);
-	emit_end_object(&e);
+		err = parts[i](rq, e, id);
+	emit_end_object(e);
+	return err;
+}
+
+void incidents_show(struct request *rq, struct reply *re)
+{
+	const char *id = rq->args.at[0];
+	struct emit e;
+	bool there;
+
+	emit_init(&e, &re->body);
+	ht_err err = incident_explain(rq, &e, NULL, id, &there);
 	if (err)
 		http_failed(re, err, "reading the incident");
+	else if (!there)
+		http_not_found(re, "incident", id);
 }
 
 /* ── acknowledging ── */

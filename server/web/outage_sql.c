@@ -126,6 +126,27 @@ static const char *const statements[OUTAGE_SQL_STATEMENTS] = {
 	    "SELECT json_extract(facts, '$.title_vi'), json_extract(facts, '$.title_en')"
 	    " FROM outbox WHERE incident = $1 AND json_valid(facts) ORDER BY id DESC "
 	    "LIMIT 1",
+
+	/* Of a link, an agent or an agency, or of one incident. */
+	[EXPLAIN_SQL_PROBLEMS] =
+	    "SELECT p.id, p.kind, p.subject, p.agency, p.opened_ms, p.closed_ms, "
+	    "p.reason,"
+	    " (SELECT m.incident FROM incident_member m WHERE m.problem = p.id"
+	    "  ORDER BY m.joined_ms DESC LIMIT 1) FROM problem p"
+	    " WHERE (p.subject = $1 OR p.agency = $1 OR p.id IN (SELECT problem FROM"
+	    " incident_member WHERE incident = $1))"
+	    " AND p.opened_ms <= $2 AND (p.closed_ms IS NULL OR p.closed_ms >= $3)"
+	    " AND " IN_SCOPE(
+		"p.agency", "$4") " ORDER BY p.opened_ms DESC, p.id LIMIT $5",
+	[EXPLAIN_SQL_DECISIONS] =
+	    "SELECT at_ms, decision, reason, incident FROM alert_decision"
+	    " WHERE problem = $1 ORDER BY id LIMIT 100",
+	[MESSAGE_SQL_LIST] =
+	    "SELECT id, key, incident, channel, kind, state, created_ms, due_ms, "
+	    "attempts,"
+	    " sent_ms, last_error FROM outbox WHERE id < $1 AND ($2 IS NULL OR key = $2)"
+	    " AND ($3 IS NULL OR channel = $3) AND ($4 IS NULL OR state = $4)"
+	    " AND ($5 IS NULL OR incident = $5) ORDER BY id DESC LIMIT $6",
 };
 
 const struct db_sql web_outage_sql = { "web_outage", statements, OUTAGE_SQL_STATEMENTS };

@@ -40,6 +40,8 @@ static const char *const classes[] = { "computer", "server", "printer", "phone",
 	"camera", "network", "storage", "ups", "iot", "unknown", NULL };
 static const char *const causes[] = { "unknown", "wan-link", "router", "power", "lan",
 	"agent", "far-end", "server", "parent", NULL };
+static const char *const message_states[] = { "pending", "sent", "failed", "dropped",
+	NULL };
 static const char *const severities[] = { "info", "warning", "critical", NULL };
 static const char *const answers[] = { "yes", "no", NULL };
 
@@ -68,6 +70,10 @@ static const struct param q_incidents[] = { PAGE, AGENCY, TIMES,
 	{ .name = "open", .type = PARAM_BOOL }, { .name = "acked", .type = PARAM_BOOL },
 	{ .name = "severity", .type = PARAM_WORD, .words = severities },
 	{ .name = "rule", .type = PARAM_ID } };
+static const struct param q_messages[] = { PAGE, { .name = "key", .type = PARAM_TEXT },
+	{ .name = "channel", .type = PARAM_ID },
+	{ .name = "state", .type = PARAM_WORD, .words = message_states },
+	{ .name = "incident", .type = PARAM_ID } };
 static const struct param q_machines[] = { PAGE, AGENCY_NEEDED,
 	{ .name = "class", .type = PARAM_WORD, .words = classes },
 	{ .name = "days", .type = PARAM_INT, .min = 1, .max = 3660 } };
@@ -203,6 +209,10 @@ const struct route routes[] = {
 	    incidents_show },
 	{ ROUTE_POST, V1 "/incidents/{incident}/ack", "ackIncident", ROUTE_OPERATOR,
 	    incidents_ack, FIELDS(f_ack) },
+	{ ROUTE_GET, V1 "/alerts/explain/{id}", "explainAlert", ROUTE_VIEWER,
+	    alerts_explain },
+	{ ROUTE_GET, V1 "/alerts/messages", "listMessages", ROUTE_OPERATOR, messages_list,
+	    QUERY(q_messages) },
 	{ ROUTE_GET, V1 "/machines", "listMachines", ROUTE_VIEWER, machines_list,
 	    QUERY(q_machines) },
 	{ ROUTE_PUT, V1 "/machines/{agency}/{machine}", "correctMachine", ROUTE_OPERATOR,

@@ -9,6 +9,8 @@ from outage_fixture import HOUR, MIN, iso, with_outages
 from test_web import PASSWORD, account, problem
 from web_fixture import NOW, Client
 
+pytestmark = pytest.mark.xdist_group("outages")  # one server for all
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
@@ -210,3 +212,24 @@ def test_who_sees_half_of_it_may_not_acknowledge(server, admin, scoped):
         db.execute("UPDATE incident SET closed_ms = ? WHERE id = ?", (NOW - 49 * HOUR, server.made["closed"]))
         db.commit()
         db.close()
+
+
+def test_explaining(admin, scoped, server):
+    x = admin.get("alerts/explain/" + server.made["now"]).json
+    assert x["about"] == "y-ty-wan" and x["incident"] is None
+    assert [(p["kind"], p["incident"]) for p in x["problems"]] == [("link-down", server.made["incident"])]
+    assert [d["decision"] for d in x["problems"][0]["decisions"]] == ["opened"]
+    x = admin.get("alerts/explain/" + server.made["closed"]).json
+    assert x["incident"]["id"] == server.made["closed"] and len(x["problems"]) == 2
+    assert len(scoped.get("alerts/explain/" + server.made["closed"]).json["problems"]) == 1
+    problem(scoped.get("alerts/explain/ta-van-wan"), 404)
+    problem(admin.get("alerts/explain/none"), 404, "nothing was ever wrong")
+
+
+def test_messages_are_for_who_sees_all(admin, scoped, server):
+    all_ = admin.get("alerts/messages").json["items"]
+    assert len(all_) == 4 and all_[-1]["key"] == f"{server.made['incident']}/email-truc/announce/0"
+    assert [m["channel"] for m in admin.get("alerts/messages?state=failed").json["items"]] == ["sms"]
+    assert len(admin.get("alerts/messages?limit=3").json["items"]) == 3
+    assert "facts" not in all_[0]
+    problem(scoped.get("alerts/messages"), 403)

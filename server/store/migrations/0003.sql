@@ -122,6 +122,7 @@ CREATE TABLE alert_decision (                -- why somebody was or was not told
   reason TEXT NOT NULL                       -- one sentence, English
 );
 CREATE INDEX alert_decision_incident ON alert_decision (incident);
+CREATE INDEX alert_decision_problem ON alert_decision (problem);
 
 -- ── state: messages to people. A refold never fills it again ─────────────────────────
 CREATE TABLE outbox (
