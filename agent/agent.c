@@ -29,6 +29,7 @@
 #define GAPS_EVERY_NS (5 * HT_NS_PER_S)
 #define PROPOSE_NS    (24 * 3600 * HT_NS_PER_S)
 #define GAPS_AT_ONCE  16
+#define LOOK_EVERY_NS (60 * HT_NS_PER_S) /* at gateway and resolver, which may change */
 
 void agent_clock(void *agent, struct spool_now *out)
 {
@@ -237,6 +238,11 @@ static void runner_ended(void *arg)
 	struct agent *a = arg;
 
 	a->runner = NULL;
+	reach_close(&a->reach); /* goes on in reach_ended */
+}
+
+static void probes_ended(struct agent *a)
+{
 	collect_flush(a->collect);
 	a->stop_phase = STOP_COMMIT;
 }
@@ -261,6 +267,14 @@ static void stop_step(struct agent *a)
 	}
 }
 
+static void retarget(struct agent *a);
+
+static void agent_look(struct agent *a)
+{
+	if (targets_look(&a->targets, a->options))
+		retarget(a);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
@@ -283,6 +297,10 @@ static void on_tick(uv_timer_t *timer)
 		a->propose_ns = now + PROPOSE_NS;
 		agent_propose(a);
 	}
+	if (now >= a->look_ns) {
+		a->look_ns = now + LOOK_EVERY_NS;
+		agent_look(a);
+	}
 	if (now >= a->trim_ns && !a->trimming) {
 		a->trim_ns = now + TRIM_EVERY_NS;
 		a->trimming = !chore_start(a, trim_work, trim_done);
@@ -302,7 +320,8 @@ static void agent_stop(struct agent *a, const char *why)
 	a->status = NULL;
 	command_cancel(a);
 	uv_timer_start(&a->timer, on_tick, STOP_TICK_MS, STOP_TICK_MS);
-	runner_close(a->runner, runner_ended, a);
+	if (!a->next_options) /* else a reload is ending it already */
+		runner_close(a->runner, runner_ended, a);
 }
 
 static void on_term(uv_signal_t *s, int signum)
@@ -325,20 +344,35 @@ static void on_monitor_died(void *arg)
 
 /* ── Reloading ────────────────────────────────────────────────────────────────────── */
 
+static const struct runner_sink sink_of_agent = {
+	.emit = sink_emit,
+	.recall = sink_recall,
+	.remember = sink_remember,
+	.ended = sink_ended,
+};
+
+/* All but a `reach` that follows the server's list: that one is a->reach. */
 static ht_err runner_make(struct agent *a)
 {
 	const struct options *o = a->options;
-	const struct runner_config config = {
+	struct runner_probe *probes = calloc(o->n_probes + 1, sizeof(*probes));
+	struct runner_config config = {
 		.agent = o->agent.id,
-		.probes = o->probes,
-		.n_probes = o->n_probes,
+		.probes = probes,
 		.site = &o->probe_site,
 		.monitor = a->monitor,
 	};
-	const struct runner_sink sink = { a, sink_emit, sink_recall, sink_remember,
-		sink_ended };
-	ht_err err = runner_new(&a->loop, &config, &sink, &a->runner);
+	struct runner_sink sink = sink_of_agent;
 
+	if (!probes)
+		return HT_NOMEM;
+	for (size_t i = 0; i < o->n_probes; i++) {
+		if (&o->probes[i] != o->reach_probe)
+			probes[config.n_probes++] = o->probes[i];
+	}
+	sink.arg = a;
+	ht_err err = runner_new(&a->loop, &config, &sink, &a->runner);
+	free(probes); /* copied */
 	if (!err)
 		runner_start(a->runner);
 	return err;
@@ -364,12 +398,17 @@ static void reload_runner_ended(void *arg)
 	struct agent *a = arg;
 
 	a->runner = NULL;
+	reach_close(&a->reach); /* goes on in reach_ended */
+}
+
+static void reload_swap(struct agent *a)
+{
 	warn_restart(a->options, a->next_options);
 	options_free(a->options);
 	a->options = a->next_options;
 	a->next_options = NULL;
 	if (a->stopping) {
-		runner_ended(a);
+		probes_ended(a);
 		return;
 	}
 	ht_log_init("hatang-agent", (enum ht_log_level)a->options->log.level,
@@ -383,11 +422,41 @@ static void reload_runner_ended(void *arg)
 		agent_stop(a, "no-memory");
 		return;
 	}
+	targets_reconsider(&a->targets, a->options);
+	agent_targets(a);
 	if (a->publish)
 		publish_config_hash(a->publish, a->options->approved_hash);
 	agent_say(a, HT_M_AGENT_CONFIG_HASH, a->options->approved_hash);
 	ht_log_info("agent.reloaded", "probes=%zu approved=%.12s", a->options->n_probes,
 	    a->options->approved_hash);
+}
+
+/* The server's list, or what its words stand for, has changed. */
+static void retarget(struct agent *a)
+{
+	/* A reload under way begins it anew by itself. */
+	if (!a->stopping && !a->next_options)
+		reach_begin(&a->reach, a->options, &a->targets);
+}
+
+void agent_targets(struct agent *a)
+{
+	bool changed = targets_look(&a->targets, a->options);
+
+	if (changed || !a->reach.runner)
+		retarget(a);
+	if (a->publish)
+		publish_targets_hash(a->publish, targets_hash(&a->targets));
+}
+
+static void reach_ended(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->next_options && !a->runner)
+		reload_swap(a);
+	else if (a->stopping && !a->runner)
+		probes_ended(a);
 }
 
 ht_err agent_reload(
@@ -524,6 +593,7 @@ static ht_err start_publish(struct agent *a, struct ht_fault *fault)
 	if (err)
 		return err;
 	publish_config_hash(a->publish, a->options->approved_hash);
+	publish_targets_hash(a->publish, targets_hash(&a->targets));
 	publish_start(a->publish);
 	return HT_OK;
 }
@@ -581,6 +651,21 @@ static ht_err start_loop(struct agent *a, struct ht_fault *fault)
 	return monitor_attach(a->monitor, &a->loop, on_monitor_died, a);
 }
 
+static void start_reach(struct agent *a)
+{
+	a->reach_sink = sink_of_agent;
+	a->reach_sink.arg = a;
+	a->reach = (struct reach){
+		.loop = &a->loop,
+		.monitor = a->monitor,
+		.sink = &a->reach_sink,
+		.closed = reach_ended,
+		.arg = a,
+	};
+	a->look_ns = ht_mono_ns() + LOOK_EVERY_NS;
+	agent_targets(a);
+}
+
 static ht_err start_all(struct agent *a, struct ht_fault *fault)
 {
 	ht_err err = options_load(a->file, NULL, 0, &a->options, fault);
@@ -599,9 +684,13 @@ static ht_err start_all(struct agent *a, struct ht_fault *fault)
 	if (!err)
 		err = start_collect(a, fault);
 	if (!err)
+		targets_open(&a->targets, a->options);
+	if (!err)
 		err = start_publish(a, fault);
 	if (!err)
 		err = runner_make(a);
+	if (!err)
+		start_reach(a);
 	if (!err && status_open(a, &a->status, fault)) {
 		ht_log_warn("status.open", "fault=\"%s\"", fault->text);
 		fault->text[0] = '\0';
@@ -646,6 +735,7 @@ int agent_run(const char *file)
 
 	int code = a->exit_code;
 	collect_free(a->collect);
+	targets_close(&a->targets);
 	options_free(a->options);
 	if (uv_loop_close(&a->loop) != 0)
 		ht_log_warn("agent.stop", "note=\"handles are left\"");

@@ -10,7 +10,9 @@
 #include "agent/fingerprint.h"
 #include "agent/options.h"
 #include "agent/publish.h"
+#include "agent/reach.h"
 #include "agent/runner.h"
+#include "agent/targets.h"
 
 struct status_server;
 struct command_probe;
@@ -24,7 +26,10 @@ struct agent {
 	struct collect *collect;
 	struct publish *publish; /* NULL without a broker in the configuration */
 	struct runner *runner;
+	struct runner_sink reach_sink;
+	struct reach reach; /* the one probe that follows the server's list */
 	struct status_server *status;
+	struct targets targets;        /* that the server sent */
 	struct command_probe *command; /* a probe that the server asked for, or NULL */
 	uv_timer_t timer;
 	uv_signal_t hup, term, intr;
@@ -40,6 +45,7 @@ struct agent {
 	bool clock_known, clock_synchronised;
 
 	int64_t health_ns, trim_ns, gaps_ns, propose_ns; /* when each is next */
+	int64_t look_ns;    /* when the targets' words are looked up anew */
 	int64_t renew_ns;   /* when our certificate is looked at next */
 	bool renew_connect; /* a new one is there: connect with it */
 	bool trimming, listing_gaps;
@@ -57,6 +63,9 @@ int agent_run(const char *file);
  * the old one stays on error. Also what HUP does. */
 HT_MUST_CHECK ht_err agent_reload(
     struct agent *a, const void *approved, size_t len, struct ht_fault *fault);
+
+/* Another list of targets is in force: ping that, and say so. */
+void agent_targets(struct agent *a);
 
 /* Emit a reading of the agent on itself; instance "self". */
 void agent_say(struct agent *a, enum ht_metric m, const char *text);

@@ -141,6 +141,33 @@ void command_cancel(struct agent *a)
 		oneshot_cancel(&a->command->once);
 }
 
+/* ── targets ──────────────────────────────────────────────────────────────────────── */
+
+static void run_targets(struct agent *a, const struct control_cmd *c)
+{
+	struct control_reply r = { .n_fields = 1 };
+	struct ht_fault fault = { 0 };
+	int64_t next = 0;
+	bool changed;
+	ht_err err = targets_take(&a->targets, a->options, c, &next, &changed, &fault);
+
+	if (err || changed)
+		ht_log_info("command.targets",
+		    "hash=%.12s targets=%zu ok=%s fault=\"%s\"", c->hash,
+		    a->targets.list.n, err ? "no" : "yes", fault.text);
+	if (err) {
+		reply(a, c->id, err, fault.text, NULL);
+		return;
+	}
+	if (changed)
+		agent_targets(a);
+	r.ok = true;
+	snprintf(r.id, sizeof(r.id), "%s", c->id);
+	snprintf(r.fields[0].key, sizeof(r.fields[0].key), "next");
+	snprintf(r.fields[0].value, sizeof(r.fields[0].value), "%lld", (long long)next);
+	reply_send(a, &r);
+}
+
 /* ── propose ──────────────────────────────────────────────────────────────────────── */
 
 static void run_propose(struct agent *a, const struct control_cmd *c)
@@ -187,6 +214,9 @@ void command_run(struct agent *a, const void *bytes, size_t len)
 		break;
 	case CONTROL_CERTIFICATE:
 		run_certificate(a, &c);
+		break;
+	case CONTROL_TARGETS:
+		run_targets(a, &c);
 		break;
 	case CONTROL_PROPOSE:
 		run_propose(a, &c);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/name.h"
+#include "base/targets.h"
 
 #define FILES_MAX        64
 #define PROBES_MAX       2000
@@ -78,6 +79,19 @@ static const struct ht_option site_rows[] = {
 static const struct ht_options site_options = HT_OPTIONS(struct options_site, site_rows);
 #undef AT
 
+#define AT(f) offsetof(struct options_reach, f)
+static const struct ht_option reach_rows[] = {
+	{ "from_server", HT_OPT_BOOL, AT(from_server), .def = "yes",
+	    .help = "ping what the server's list says, made from its registry" },
+	{ "max_targets", HT_OPT_INT, AT(max_targets), .min = 0, .max = HT_TARGETS_MAX,
+	    .def = "2000", .help = "a longer list is refused; a vantage may need more" },
+	{ "packets_per_s", HT_OPT_INT, AT(packets_per_s), .min = 1, .max = 1000000,
+	    .def = "4000", .help = "a list that needs more pings a second is refused" },
+};
+static const struct ht_options reach_options =
+    HT_OPTIONS(struct options_reach, reach_rows);
+#undef AT
+
 #define AT(f) offsetof(struct options_log, f)
 static const struct ht_option log_rows[] = {
 	{ "level", HT_OPT_ENUM, AT(level), .names = level_names, .def = "info",
@@ -95,6 +109,8 @@ static const struct ht_option rows[] = {
 	{ "spool", HT_OPT_SECTION, AT(spool), .sub = &spool_options,
 	    .help = "what waits for the server" },
 	{ "site", HT_OPT_SECTION, AT(site), .sub = &site_options, .help = "this office" },
+	{ "reach", HT_OPT_SECTION, AT(reach), .sub = &reach_options,
+	    .help = "the server's list of what is to be pinged" },
 	{ "log", HT_OPT_SECTION, AT(log), .sub = &log_options, .help = "the log" },
 	{ "probes", HT_OPT_NODE, AT(probes_node), .help = "list of probes, see below" },
 };
@@ -372,6 +388,18 @@ static ht_err make_probe(struct options *o, const struct ht_node *item,
 	return err;
 }
 
+/* Does this one ping what it lists, or what the server's list says? */
+static void note_reach(
+    struct options *o, const struct ht_node *item, const struct runner_probe *p)
+{
+	if (strcmp(p->ops->name, "reach") != 0)
+		return;
+	if (ht_node_get(item, "targets"))
+		o->own_targets = p->id;
+	else if (!o->reach_probe)
+		o->reach_probe = p;
+}
+
 static ht_err make_probes(struct options *o, struct ht_fault *fault)
 {
 	const struct ht_node *list = o->probes_node;
@@ -397,6 +425,7 @@ static ht_err make_probes(struct options *o, struct ht_fault *fault)
 				    o->probes[i].ops->name, o->probes[i].id);
 		}
 		o->n_probes = i + 1;
+		note_reach(o, list->items[i], &o->probes[i]);
 	}
 	return HT_OK;
 }

@@ -36,6 +36,12 @@ struct options_site {
 	int64_t packets_per_s;
 };
 
+/* How far the server's list of targets is followed. */
+struct options_reach {
+	bool from_server;
+	int64_t max_targets, packets_per_s;
+};
+
 struct options_log {
 	int level; /* enum ht_log_level */
 	bool json;
@@ -46,6 +52,7 @@ struct options {
 	struct options_mqtt mqtt;
 	struct options_spool spool;
 	struct options_site site;
+	struct options_reach reach;
 	struct options_log log;
 	struct ht_node *probes_node;
 	/* Everything from here on is made from the above. */
@@ -53,6 +60,9 @@ struct options {
 	struct probe_site probe_site;
 	struct runner_probe *probes; /* in order of the file */
 	size_t n_probes;
+	const char
+	    *own_targets; /* id of a probe `reach` that lists targets itself, or NULL */
+	const struct runner_probe *reach_probe;  /* one that does not, or NULL */
 	char approved_hash[FINGERPRINT_LEN + 1]; /* of approved.yaml's bytes, or "" */
 	struct options_files *files;             /* private: the trees */
 };

@@ -52,7 +52,7 @@ struct publish {
 	int64_t live_from;   /* id: packs below it are backlog */
 	unsigned generation; /* of SENDING: what was fetched before is not for us */
 	size_t jobs;         /* on the worker */
-	char config_hash[65];
+	char config_hash[65], targets_hash[65];
 	char server_session[PROPS_HEX_LEN + 1];
 	int64_t presence_ns; /* when it was said last */
 	int goodbye_mid;
@@ -116,6 +116,7 @@ static ht_err presence_text(
 	snprintf(c.version, sizeof(c.version), "%s", HATANG_VERSION);
 	snprintf(c.epoch, sizeof(c.epoch), "%s", p->stats.epoch);
 	snprintf(c.config, sizeof(c.config), "%s", p->config_hash);
+	snprintf(c.targets, sizeof(c.targets), "%s", p->targets_hash);
 	c.mono_ns = now.mono_ns;
 	c.wall_ms = now.wall_ms;
 	c.synchronised = now.synchronised;
@@ -167,6 +168,12 @@ void publish_presence(struct publish *p)
 void publish_config_hash(struct publish *p, const char *hash)
 {
 	snprintf(p->config_hash, sizeof(p->config_hash), "%s", hash);
+	publish_presence(p);
+}
+
+void publish_targets_hash(struct publish *p, const char *hash)
+{
+	snprintf(p->targets_hash, sizeof(p->targets_hash), "%s", hash);
 	publish_presence(p);
 }
 

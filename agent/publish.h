@@ -56,6 +56,9 @@ void publish_spooled(struct publish *p, const struct spool_stats *stats);
 /* Set what presence says of the approved configuration, and say it. Copied. */
 void publish_config_hash(struct publish *p, const char *hash);
 
+/* The same for the list of targets in force. */
+void publish_targets_hash(struct publish *p, const char *hash);
+
 /* Say presence anew (the clock was set). Nothing while offline. */
 void publish_presence(struct publish *p);
 

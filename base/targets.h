@@ -23,7 +23,7 @@
 
 #define HT_TARGETS_MAX        32768
 #define HT_TARGETS_SELF_MAX   16
-#define HT_TARGET_PARENTS_MAX 32
+#define HT_TARGET_PARENTS_MAX 16
 #define HT_TARGETS_BYTES_MAX  (8 << 20)
 #define HT_TARGETS_HEAD       "hatang-targets 1\n"
 

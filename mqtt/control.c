@@ -67,6 +67,11 @@ static bool is_text(const char *text, size_t len)
 	return jtext_utf8_valid(text, len);
 }
 
+static bool is_page(const char *text, size_t len)
+{
+	return len >= 1 && len <= CONTROL_PAGE_BYTES && is_text(text, len);
+}
+
 static bool is_hash_or_empty(const char *text, size_t len)
 {
 	return len == 0 || is_hash(text, len);
@@ -188,6 +193,19 @@ static void read_seconds(struct fields *f, const char *key, double scale, int64_
 		*out = llround(s * scale);
 }
 
+static void read_int(struct fields *f, const char *key, int64_t max, int64_t *out)
+{
+	struct json_object *v = field(f, key, true);
+	uint64_t n;
+
+	if (f->err)
+		return;
+	if (!jtext_uint64(v, &n) || n > (uint64_t)max)
+		refuse(f, HT_MALFORMED);
+	else
+		*out = (int64_t)n;
+}
+
 static void read_pairs(
     struct fields *f, const char *key, struct control_pair *out, size_t *n)
 {
@@ -249,6 +267,12 @@ static void put_bool(struct ht_buf *b, const char *key, bool v)
 {
 	put_key(b, key);
 	ht_buf_puts(b, v ? "true" : "false");
+}
+
+static void put_int(struct ht_buf *b, const char *key, int64_t v)
+{
+	put_key(b, key);
+	ht_buf_printf(b, "%" PRId64, v);
 }
 
 static void put_ms(struct ht_buf *b, const char *key, int64_t ms)
@@ -318,7 +342,7 @@ static bool presence_fits(const struct control_presence *p)
 	       fits(p->boot, is_boot) && fits(p->version, is_word) &&
 	       fits(p->fingerprint, is_hash_or_empty) &&
 	       fits(p->epoch, is_hex16_or_empty) && fits(p->config, is_hash_or_empty) &&
-	       p->mono_ns >= 0 && p->wall_ms >= 0 &&
+	       fits(p->targets, is_hash_or_empty) && p->mono_ns >= 0 && p->wall_ms >= 0 &&
 	       p->wall_ms <= (int64_t)(SECONDS_MAX * 1e3) &&
 	       p->mono_ns <= (int64_t)(SECONDS_MAX * 1e9);
 }
@@ -338,6 +362,7 @@ ht_err control_presence_encode(const struct control_presence *p, struct ht_buf *
 	put_text(out, "fingerprint", p->fingerprint);
 	put_text(out, "epoch", p->epoch);
 	put_text(out, "config", p->config);
+	put_text(out, "targets", p->targets);
 	ht_buf_puts(out, "}");
 	return ht_buf_err(out);
 }
@@ -374,6 +399,7 @@ ht_err control_presence_decode(
 		    is_hash_or_empty);
 		may_text(&f, "epoch", p.epoch, sizeof(p.epoch), is_hex16_or_empty);
 		may_text(&f, "config", p.config, sizeof(p.config), is_hash_or_empty);
+		may_text(&f, "targets", p.targets, sizeof(p.targets), is_hash_or_empty);
 	}
 	json_object_put(f.map);
 	if (!f.err)
@@ -491,6 +517,7 @@ static const char *const verbs[CONTROL_OTHER] = {
 	[CONTROL_PROBE] = "probe",
 	[CONTROL_PROPOSE] = "propose",
 	[CONTROL_CERTIFICATE] = "certificate",
+	[CONTROL_TARGETS] = "targets",
 };
 
 static enum control_verb verb_find(const char *text)
@@ -500,6 +527,12 @@ static enum control_verb verb_find(const char *text)
 	while (i < CONTROL_OTHER && strcmp(verbs[i], text) != 0)
 		i++;
 	return (enum control_verb)i;
+}
+
+static bool page_fits(const struct control_cmd *c)
+{
+	return c->text && fits(c->text, is_page) && fits(c->hash, is_hash) &&
+	       c->page >= 0 && c->page < c->pages && c->pages <= CONTROL_PAGES_MAX;
 }
 
 static ht_err put_verb(const struct control_cmd *c, struct ht_buf *out)
@@ -523,6 +556,14 @@ static ht_err put_verb(const struct control_cmd *c, struct ht_buf *out)
 		if (err)
 			return err;
 		put_text(out, "certificate", c->certificate);
+		return HT_OK;
+	case CONTROL_TARGETS:
+		if (!page_fits(c))
+			return HT_INVALID;
+		put_text(out, "hash", c->hash);
+		put_int(out, "page", c->page);
+		put_int(out, "pages", c->pages);
+		put_text(out, "text", c->text);
 		return HT_OK;
 	case CONTROL_PROBE:
 		if (c->n_set > CONTROL_PAIRS_MAX)
@@ -565,6 +606,13 @@ static void read_verb(struct fields *f, struct control_cmd *c)
 		need_text(f, "hash", c->hash, sizeof(c->hash), is_hash);
 	} else if (c->verb == CONTROL_CERTIFICATE) {
 		heap_text(f, "certificate", true, &c->certificate);
+	} else if (c->verb == CONTROL_TARGETS) {
+		need_text(f, "hash", c->hash, sizeof(c->hash), is_hash);
+		read_int(f, "page", CONTROL_PAGES_MAX - 1, &c->page);
+		read_int(f, "pages", CONTROL_PAGES_MAX, &c->pages);
+		heap_text(f, "text", true, &c->text);
+		if (!f->err && !page_fits(c))
+			refuse(f, HT_MALFORMED);
 	} else if (c->verb == CONTROL_PROBE) {
 		need_text(f, "name", c->name, sizeof(c->name), is_word);
 		read_pairs(f, "set", c->set, &c->n_set);
@@ -592,6 +640,7 @@ void control_cmd_fini(struct control_cmd *c)
 {
 	free(c->yaml);
 	free(c->certificate);
+	free(c->text);
 	*c = (struct control_cmd){ 0 };
 }
 

@@ -20,6 +20,9 @@
 #define CONTROL_TEXT_MAX    (256 * 1024) /* bytes of `yaml` and `text` */
 #define CONTROL_RANGES_MAX  1024
 #define CONTROL_PAIRS_MAX   16
+#define CONTROL_PAGE_BYTES \
+	(48 * 1024) /* of a list of targets, in each page but the last */
+#define CONTROL_PAGES_MAX 256
 
 enum {
 	CONTROL_HASH_LEN = 64,
@@ -50,6 +53,7 @@ struct control_presence {
 	char fingerprint[CONTROL_HASH_LEN + 1];
 	char epoch[PROPS_HEX_LEN + 1];
 	char config[CONTROL_HASH_LEN + 1];
+	char targets[CONTROL_HASH_LEN + 1]; /* of the list in force */
 };
 
 HT_MUST_CHECK ht_err control_presence_encode(
@@ -87,6 +91,7 @@ enum control_verb {
 	CONTROL_PROBE,
 	CONTROL_PROPOSE,
 	CONTROL_CERTIFICATE,
+	CONTROL_TARGETS,
 	CONTROL_OTHER
 };
 
@@ -102,8 +107,12 @@ struct control_cmd {
 		       1]; /* as it came; encode writes it for CONTROL_OTHER */
 	char *yaml;        /* CONTROL_CONFIG; heap after decode */
 	char *certificate; /* CONTROL_CERTIFICATE: PEM, unchecked; heap after decode */
+	char *text; /* CONTROL_TARGETS: the page, 1 … CONTROL_PAGE_BYTES; heap after
+		       decode */
+	int64_t page, pages; /* CONTROL_TARGETS: 0 ≤ page < pages ≤ CONTROL_PAGES_MAX */
 	char hash[CONTROL_HASH_LEN +
-		  1]; /* CONTROL_CONFIG: SHA-256 of yaml, unchecked here */
+		  1]; /* CONTROL_CONFIG: SHA-256 of yaml, unchecked here;
+		       * CONTROL_TARGETS: of all pages' texts joined */
 	char name[CONTROL_WORD_MAX + 1]; /* CONTROL_PROBE */
 	struct control_pair
 	    set[CONTROL_PAIRS_MAX]; /* CONTROL_PROBE: its options as text */

@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/option.h"
 #include "base/reading.h"
+#include "base/targets.h"
 
 struct probe_host;
 
@@ -82,6 +83,9 @@ struct probe_site {
 	const char *const *interfaces; /* interfaces that may be captured on */
 	size_t n_interfaces;
 	int64_t packets_per_s; /* budget of all scanning together */
+	/* The server's list, for probes that list no targets themselves: addresses only,
+	 * no words. NULL: none. Borrowed for as long as the run. */
+	const struct ht_targets *targets;
 };
 
 struct probe_ops {

@@ -113,7 +113,8 @@ static bool read_object(struct json_object *o, struct presence *p)
 	    !get_seconds(o, "mono", &mono) ||
 	    !get_hex(o, "fingerprint", p->fingerprint, PRESENCE_HASH_HEX) ||
 	    !get_hex_or_empty(o, "epoch", p->epoch, PROPS_HEX_LEN) ||
-	    !get_hex_or_empty(o, "config", p->config, PRESENCE_HASH_HEX) || mono > 1e9)
+	    !get_hex_or_empty(o, "config", p->config, PRESENCE_HASH_HEX) ||
+	    !get_hex_or_empty(o, "targets", p->targets, PRESENCE_HASH_HEX) || mono > 1e9)
 		return false;
 	p->mono_ns = (int64_t)(mono * 1e9);
 	p->has_wall = get_seconds(o, "wall", &wall);
@@ -183,10 +184,10 @@ static ht_err apply(struct db *db, const struct fold_input *in)
 	ht_err err = since(db, row, &p, &since_ms, &stale);
 	if (err || stale)
 		return err;
-	return db_exec(db, &derive_sql, DERIVE_PRESENCE_PUT, "ssssssssiii", row->agent,
+	return db_exec(db, &derive_sql, DERIVE_PRESENCE_PUT, "ssssssssiiis", row->agent,
 	    states[p.state], p.session, p.boot, p.fingerprint, p.version,
 	    p.synchronised ? "synchronised" : "free", p.config[0] ? p.config : NULL,
-	    since_ms, row->received_ms, row->id);
+	    since_ms, row->received_ms, row->id, p.targets[0] ? p.targets : NULL);
 }
 
 static ht_err reset(struct db *db)

@@ -27,8 +27,9 @@ struct presence {
 	bool synchronised;
 	char fingerprint[PRESENCE_HASH_HEX + 1];
 	char version[PRESENCE_VERSION_MAX + 1];
-	char epoch[PROPS_HEX_LEN + 1];      /* "" when not given */
-	char config[PRESENCE_HASH_HEX + 1]; /* "" when none is approved */
+	char epoch[PROPS_HEX_LEN + 1];       /* "" when not given */
+	char config[PRESENCE_HASH_HEX + 1];  /* "" when none is approved */
+	char targets[PRESENCE_HASH_HEX + 1]; /* "" when it has no list */
 };
 
 const char *presence_state_name(enum presence_state state);

@@ -87,15 +87,15 @@ static const char *const sql[DERIVE_STATEMENTS] = {
 	[DERIVE_PRESENCE_PUT] =
 	    "INSERT INTO presence (agent, state, session, boot, fingerprint, version, "
 	    "clock,"
-	    " config_hash, since_ms, last_ms, journal_id)"
-	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+	    " config_hash, since_ms, last_ms, journal_id, targets_hash)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 	    " ON CONFLICT (agent) DO UPDATE SET state = excluded.state, session = "
 	    "excluded.session,"
 	    " boot = excluded.boot, fingerprint = excluded.fingerprint, version = "
 	    "excluded.version,"
 	    " clock = excluded.clock, config_hash = excluded.config_hash,"
 	    " since_ms = excluded.since_ms, last_ms = excluded.last_ms,"
-	    " journal_id = excluded.journal_id",
+	    " journal_id = excluded.journal_id, targets_hash = excluded.targets_hash",
 	[DERIVE_PRESENCE_RESET] = "DELETE FROM presence WHERE journal_id >= " OLDEST_ID,
 };
 

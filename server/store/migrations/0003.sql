@@ -174,3 +174,15 @@ CREATE TABLE outage_evidence (               -- rows of the edge that a correcti
   outage TEXT NOT NULL, journal_id INTEGER NOT NULL,
   PRIMARY KEY (outage, journal_id)
 ) WITHOUT ROWID;
+
+-- ── what agents are told to ping ─────────────────────────────────────────────────────
+ALTER TABLE presence ADD COLUMN targets_hash TEXT;   -- of the list in force at the agent; NULL: none
+CREATE INDEX link_journal ON link (journal_id);      -- the newest edit, at every look
+CREATE INDEX agent_journal ON agent (journal_id);
+CREATE TABLE agent_targets (                 -- state: composed from the registry, sent over `cmd`
+  agent TEXT PRIMARY KEY,
+  hash TEXT NOT NULL,                        -- SHA-256 of the list; '': it has nothing to ping
+  targets INTEGER NOT NULL,                  -- how many
+  composed_ms INTEGER NOT NULL,
+  refused TEXT, refused_ms INTEGER           -- why the agent does not take it, in its words
+) WITHOUT ROWID;

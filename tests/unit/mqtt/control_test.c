@@ -34,6 +34,7 @@ static const struct control_presence an_agent = {
 	.version = "0.1.0",
 	.fingerprint = HASH,
 	.epoch = "fedcba9876543210",
+	.targets = HASH,
 };
 
 static void test_presence_is_as_documented(void **state)
@@ -43,8 +44,8 @@ static void test_presence_is_as_documented(void **state)
 	    "{\"state\":\"online\",\"session\":\"00112233445566ff\","
 	    "\"boot\":\"01234567-89ab-cdef-0123-456789abcdef\",\"mono\":12345.678,"
 	    "\"wall\":1519887600.123,\"synchronised\":true,\"version\":\"0.1.0\","
-	    "\"fingerprint\":\"" HASH
-	    "\",\"epoch\":\"fedcba9876543210\",\"config\":\"\"}");
+	    "\"fingerprint\":\"" HASH "\",\"epoch\":\"fedcba9876543210\",\"config\":\"\","
+	    "\"targets\":\"" HASH "\"}");
 }
 
 static void test_presence_round_trips(void **state)
@@ -104,6 +105,7 @@ static void test_bad_presences_are_refused(void **state)
 		{ "}", "}}" },
 		{ "{", "[{" },
 		{ "\"config\":\"\"", "\"config\":0" },
+		{ "\"targets\":\"", "\"targets\":\"0" },
 		{ "0.1.0", "0\\u0000" },
 	};
 
@@ -259,6 +261,58 @@ static void test_probe_command(void **state)
 	assert_int_equal(control_cmd_encode(&c, &out), HT_INVALID);
 }
 
+static void test_pages_of_targets_round_trip(void **state)
+{
+	static const char *const bad[] = {
+		"\"page\":3,\"pages\":3,\"text\":\"a\"",
+		"\"page\":-1,\"pages\":3,\"text\":\"a\"",
+		"\"page\":0.0,\"pages\":3,\"text\":\"a\"",
+		"\"page\":0,\"pages\":0,\"text\":\"a\"",
+		"\"page\":0,\"pages\":257,\"text\":\"a\"",
+		"\"page\":0,\"pages\":3,\"text\":\"\"",
+		"\"page\":0,\"pages\":3",
+		"\"pages\":3,\"text\":\"a\"",
+		"\"page\":\"0\",\"pages\":3,\"text\":\"a\"",
+	};
+	struct control_cmd d, c = { .id = "7",
+		.verb = CONTROL_TARGETS,
+		.hash = HASH,
+		.page = 2,
+		.pages = 3,
+		.text = (char *)"target a 10.0.0.1\n" };
+	char text[512], *large = malloc(CONTROL_PAGE_BYTES + 2);
+
+	assert_ok(control_cmd_encode(&c, &out));
+	assert_string_equal(ht_buf_text(&out),
+	    "{\"id\":\"7\",\"verb\":\"targets\",\"hash\":\"" HASH
+	    "\",\"page\":2,\"pages\":3,\"text\":\"target a 10.0.0.1\\n\"}");
+	assert_ok(control_cmd_decode(out.data, out.len, &d));
+	assert_int_equal(d.verb, CONTROL_TARGETS);
+	assert_int_equal(d.page, 2);
+	assert_int_equal(d.pages, 3);
+	assert_string_equal(d.text, c.text);
+	assert_string_equal(d.hash, HASH);
+	control_cmd_fini(&d);
+	for (size_t i = 0; i < HT_COUNT(bad); i++) {
+		snprintf(text, sizeof(text),
+		    "{\"id\":\"1\",\"verb\":\"targets\",\"hash\":\"" HASH "\",%s}",
+		    bad[i]);
+		assert_int_equal(
+		    control_cmd_decode(text, strlen(text), &d), HT_MALFORMED);
+	}
+	memset(large, 'x', CONTROL_PAGE_BYTES + 1);
+	large[CONTROL_PAGE_BYTES + 1] = '\0';
+	c.text = large;
+	ht_buf_reset(&out);
+	assert_int_equal(control_cmd_encode(&c, &out), HT_INVALID);
+	large[CONTROL_PAGE_BYTES] = '\0';
+	ht_buf_reset(&out);
+	assert_ok(control_cmd_encode(&c, &out));
+	assert_ok(control_cmd_decode(out.data, out.len, &d));
+	control_cmd_fini(&d);
+	free(large);
+}
+
 static void test_other_verbs_can_be_answered(void **state)
 {
 	static const char text[] = "{\"id\":\"0c\",\"verb\":\"dance\",\"tempo\":7}";
@@ -376,6 +430,7 @@ int main(void)
 		TEST(test_config_command),
 		TEST(test_certificate_command),
 		TEST(test_probe_command),
+		TEST(test_pages_of_targets_round_trip),
 		TEST(test_other_verbs_can_be_answered),
 		TEST(test_bad_commands_are_refused),
 		TEST(test_commands_have_ceilings),

@@ -1,0 +1,123 @@
+#include "agent/reach.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define EVERY_NS (60 * HT_NS_PER_S)
+
+static void fini(struct reach *r)
+{
+	if (r->defaults)
+		ht_options_fini(r->probe.ops->options, r->defaults);
+	free(r->defaults);
+	r->defaults = NULL;
+	ht_targets_fini(&r->list);
+}
+
+static ht_err probe_default(struct reach *r, const struct probe_ops *ops)
+{
+	r->probe = (struct runner_probe){
+		.ops = ops,
+		.id = ops->name,
+		.every_ns = EVERY_NS,
+		.timeout_ns = EVERY_NS,
+	};
+	snprintf(r->probe.key, sizeof(r->probe.key), "%.31s.%.31s", ops->name, ops->name);
+	if (!ops->options)
+		return HT_OK;
+	r->defaults = calloc(1, ops->options->size);
+	r->probe.options = r->defaults;
+	return r->defaults ? ht_options_load(ops->options, NULL, NULL, r->defaults, NULL)
+			   : HT_NOMEM;
+}
+
+static ht_err make(struct reach *r)
+{
+	const struct options *o = r->options;
+	const struct probe_ops *ops = probe_find("reach");
+	const struct runner_config config = {
+		.agent = o->agent.id,
+		.probes = &r->probe,
+		.n_probes = 1,
+		.site = &r->site,
+		.monitor = r->monitor,
+	};
+	const struct ht_buf *text = &r->targets->found;
+
+	if (!ops || !text->len)
+		return HT_NOTFOUND;
+	ht_err err = ht_targets_parse(ht_buf_text(text), text->len, &r->list, NULL);
+	if (!err && r->list.n == 0)
+		err = HT_NOTFOUND;
+	if (!err && o->reach_probe)
+		r->probe = *o->reach_probe;
+	else if (!err)
+		err = probe_default(r, ops);
+	r->site = o->probe_site;
+	r->site.targets = &r->list;
+	if (!err)
+		err = runner_new(r->loop, &config, r->sink, &r->runner);
+	if (!err)
+		runner_start(r->runner);
+	return err;
+}
+
+static void start(struct reach *r)
+{
+	ht_err err = make(r);
+
+	if (!err)
+		ht_log_info(
+		    "reach.begin", "targets=%zu self=%zu", r->list.n, r->list.n_self);
+	else
+		fini(r);
+	if (err && err != HT_NOTFOUND)
+		ht_log_error("reach.begin", "error=%s", ht_err_name(err));
+}
+
+static void ended(void *arg)
+{
+	struct reach *r = arg;
+
+	r->runner = NULL;
+	r->closing = false;
+	fini(r);
+	if (r->again) {
+		r->again = false;
+		start(r);
+	} else {
+		r->closed(r->arg);
+	}
+}
+
+static void end(struct reach *r)
+{
+	if (r->closing)
+		return;
+	r->closing = true;
+	runner_close(r->runner, ended, r);
+}
+
+void reach_begin(
+    struct reach *r, const struct options *options, const struct targets *targets)
+{
+	r->options = options;
+	r->targets = targets;
+	r->again = r->runner != NULL;
+	if (r->runner)
+		end(r);
+	else
+		start(r);
+}
+
+void reach_close(struct reach *r)
+{
+	r->again = false;
+	if (r->runner)
+		end(r);
+	else
+		r->closed(r->arg);
+}

@@ -1,0 +1,38 @@
+/* The probe `reach` for the server's list: a runner of its own, so that another list ends
+ * and begins this one probe and no other. What the configuration says of a `reach` probe
+ * without targets holds for it; without one it has the defaults. All on the loop. */
+#ifndef HT_AGENT_REACH_H
+#define HT_AGENT_REACH_H
+
+#include "agent/runner.h"
+#include "agent/targets.h"
+
+struct reach {
+	/* Set by the owner; borrowed. */
+	uv_loop_t *loop;
+	struct monitor *monitor;
+	const struct runner_sink *sink;
+	/* Called when reach_close has ended. */
+	void (*closed)(void *arg);
+	void *arg;
+	/* Its own. */
+	struct runner *runner; /* NULL: nothing is pinged */
+	bool closing;          /* the runner is */
+	bool again;            /* and begins anew then */
+	struct ht_targets list;
+	struct probe_site site;
+	struct runner_probe probe;
+	void *defaults; /* options of a probe that nobody configured */
+	const struct options *options;
+	const struct targets *targets;
+};
+
+/* Ping what `targets` says from now on: end what runs and begin anew. Both are borrowed
+ * until the next call or reach_close. */
+void reach_begin(
+    struct reach *r, const struct options *options, const struct targets *targets);
+
+/* End; then `closed(arg)`, at once when nothing runs. */
+void reach_close(struct reach *r);
+
+#endif
