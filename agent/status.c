@@ -117,6 +117,16 @@ static struct json_object *probes_json(const struct agent *a, int64_t now_ns)
 	return list;
 }
 
+static struct json_object *targets_json(const struct agent *a)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_text(o, "hash", targets_hash(&a->targets));
+	add_int(o, "kept", (int64_t)a->targets.list.n);
+	add_int(o, "pinged", a->reach.runner ? (int64_t)a->reach.list.n : 0);
+	return o;
+}
+
 static char *status_text(const struct agent *a)
 {
 	struct json_object *o = json_object_new_object();
@@ -135,6 +145,7 @@ static char *status_text(const struct agent *a)
 	json_object_object_add(o, "publish", publish_json(a->publish));
 	json_object_object_add(o, "spool", spool_json(&a->stats));
 	json_object_object_add(o, "collect", collect_json(a->collect));
+	json_object_object_add(o, "targets", targets_json(a));
 	json_object_object_add(o, "probes", probes_json(a, now.mono_ns));
 	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
 	char *line = NULL;

@@ -19,6 +19,8 @@ static const struct table_column columns[] = {
 	{ "SINCE", "presence.since", TABLE_PLAIN },
 	{ "CLOCK", "presence.clock", TABLE_PLAIN },
 	{ "VERSION", "presence.version", TABLE_PLAIN },
+	{ "PINGS", "targets.count", TABLE_PLAIN },
+	{ "LIST", "targets.state", TABLE_PLAIN },
 	{ "REVOKED", "revoked", TABLE_PLAIN },
 };
 static const struct table_column clone_columns[] = {
@@ -126,6 +128,7 @@ int agents_main(int argc, char **argv)
 		{ "reason", &reason, NULL, "revoke: why, for the record" },
 		{ "fingerprint", &fingerprint, NULL,
 		    "claim: the machine that owns the id" },
+		{ "off", NULL, &off, "vantage: it measures no other agencies' links" },
 	};
 	struct verb_args a;
 	char path[512], id[256] = "";

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/targets.h"
 
 #define DROPINS_MAX 64
 #define DAY_NS      (INT64_C(86400) * HT_NS_PER_S)
@@ -47,6 +48,20 @@ static const struct ht_option journal_rows[] = {
 	{ "keep_bytes", HT_OPT_BYTES, offsetof(struct options_journal, keep_bytes), .min = 1 << 20, .def = "20G", .max = INT64_C(1) << 50,
 	  .help = "size of the database beyond which the oldest go earlier" },
 };
+static const struct ht_option reach_rows[] = {
+	{ "push", HT_OPT_BOOL, offsetof(struct options_reach, push), .def = "yes",
+	  .help = "tell vantages and offices' agents what to ping, made from the registry" },
+	{ "far_end", HT_OPT_STRING, offsetof(struct options_reach, far_end), .def = "server",
+	  .help = "far end of an office's WAN, as the office sees it: an address at the core, or `server`: where its agent reaches the broker" },
+	{ "gateway", HT_OPT_STRING, offsetof(struct options_reach, gateway), .def = "gateway",
+	  .help = "an office's own router: `gateway` is its agent's default router" },
+	{ "dns", HT_OPT_STRING, offsetof(struct options_reach, dns), .def = "",
+	  .help = "the province's resolver, pinged by offices' agents; `resolver`: the one that each uses; empty: not measured" },
+	{ "internet", HT_OPT_STRING, offsetof(struct options_reach, internet), .def = "",
+	  .help = "an address on the Internet that may be pinged by every office; empty: not measured" },
+	{ "self", HT_OPT_STRINGS, offsetof(struct options_reach, self), .def = "gateway", .max = HT_TARGETS_SELF_MAX,
+	  .help = "what a vantage checks its own sight by: its `gateway`, and addresses that do not depend on one another" },
+};
 static const struct ht_option index_rows[] = {
 	{ "definition", HT_OPT_STRING, offsetof(struct options_index, definition), .def = "vn-ict-index-2016", .help = "index definition in force" },
 };
@@ -60,6 +75,7 @@ static const struct ht_options mqtt_table = HT_OPTIONS(struct options_mqtt, mqtt
 static const struct ht_options http_table = HT_OPTIONS(struct options_http, http_rows);
 static const struct ht_options broker_table = HT_OPTIONS(struct options_broker, broker_rows);
 static const struct ht_options journal_table = HT_OPTIONS(struct options_journal, journal_rows);
+static const struct ht_options reach_table = HT_OPTIONS(struct options_reach, reach_rows);
 static const struct ht_options index_table = HT_OPTIONS(struct options_index, index_rows);
 static const struct ht_options log_table = HT_OPTIONS(struct options_log, log_rows);
 /* clang-format on */
@@ -75,6 +91,7 @@ static const struct ht_option rows[] = {
 	SECTION(http, "the API and the dashboard"),
 	SECTION(broker, "the broker's own files"),
 	SECTION(journal, "what is kept"),
+	SECTION(reach, "what agents are told to ping"),
 	SECTION(index, "the index"),
 	SECTION(log, "the log"),
 };
@@ -164,6 +181,36 @@ static ht_err fill_paths(struct options *o)
 		   : HT_NOMEM;
 }
 
+static ht_err check_where(const struct ht_node *section, const char *key,
+    const char *text, struct ht_fault *fault)
+{
+	const struct ht_node *node = ht_node_get(section, key);
+	struct ht_where w;
+
+	if (!text || !text[0] || !ht_where_parse(text, &w))
+		return HT_OK;
+	return ht_node_fault(node ? node : section, fault,
+	    "\"%s\" is nothing to ping; give an address, or gateway, resolver or server",
+	    text);
+}
+
+static ht_err check_reach(
+    const struct options_reach *r, const struct ht_node *root, struct ht_fault *fault)
+{
+	const struct ht_node *section = ht_node_get(root, "reach");
+	ht_err err = check_where(section, "far_end", r->far_end, fault);
+
+	if (!err)
+		err = check_where(section, "gateway", r->gateway, fault);
+	if (!err)
+		err = check_where(section, "dns", r->dns, fault);
+	if (!err)
+		err = check_where(section, "internet", r->internet, fault);
+	for (size_t i = 0; !err && i < r->self.n; i++)
+		err = check_where(section, "self", r->self.at[i], fault);
+	return err;
+}
+
 ht_err options_load(const char *file, struct options *out, struct ht_fault *fault)
 {
 	struct trees *t = calloc(1, sizeof(*t));
@@ -178,6 +225,8 @@ ht_err options_load(const char *file, struct options *out, struct ht_fault *faul
 	}
 	if (!err)
 		err = ht_options_load(&table, NULL, t->at[0].root, &o, fault);
+	if (!err)
+		err = check_reach(&o.reach, t->at[0].root, fault);
 	if (!err)
 		err = fill_paths(&o);
 	if (!err)

@@ -37,6 +37,12 @@ struct options_broker {
 struct options_journal {
 	int64_t keep_ns, keep_bytes;
 };
+/* What agents are told to ping: addresses or words (base/targets.h); "": not measured. */
+struct options_reach {
+	bool push;
+	char *far_end, *gateway, *dns, *internet;
+	struct ht_strings self;
+};
 struct options_index {
 	char *definition;
 };
@@ -51,6 +57,7 @@ struct options {
 	struct options_http http;
 	struct options_broker broker;
 	struct options_journal journal;
+	struct options_reach reach;
 	struct options_index index;
 	struct options_log log;
 	bool own_ca;     /* no certificate of another CA is configured */

@@ -17,6 +17,7 @@
 #include "server/registry/broker_sync.h"
 #include "server/registry/dynsec.h"
 #include "server/registry/enroll.h"
+#include "server/registry/push.h"
 #include "server/registry/renew.h"
 #include "server/score/score.h"
 #include "server/setup.h"
@@ -42,6 +43,7 @@ struct server {
 	struct broker_sync *sync; /* NULL without a CA */
 	struct enroll_context enroll;
 	struct ingest *ingest;
+	struct push *push; /* NULL: reach.push is off */
 	struct web *web;
 	struct keep_result kept;
 	bool keeping, stopping;
@@ -121,12 +123,24 @@ static void close_all(struct server *s)
 		uv_close(handles[i], NULL);
 }
 
+static void on_push_stopped(void *arg)
+{
+	struct server *s = arg;
+
+	s->push = NULL;
+	close_all(s);
+}
+
+/* No reply comes any more. */
 static void on_ingest_stopped(void *arg)
 {
 	struct server *s = arg;
 
 	s->ingest = NULL;
-	close_all(s);
+	if (s->push)
+		push_stop(s->push, on_push_stopped, s);
+	else
+		close_all(s);
 }
 
 static void on_sync_stopped(void *arg)
@@ -137,7 +151,7 @@ static void on_sync_stopped(void *arg)
 	if (s->ingest)
 		ingest_stop(s->ingest, on_ingest_stopped, s);
 	else
-		close_all(s);
+		on_ingest_stopped(s);
 }
 
 static void on_give_up(uv_timer_t *timer)
@@ -355,6 +369,39 @@ static ht_err start_sync(struct server *s)
 	return err;
 }
 
+/* ── what agents are to ping ─────────────────────────────────────────────────────── */
+
+static ht_err push_command(void *arg, const char *agent, const char *json,
+    int64_t timeout_ns, push_reply_fn reply, void *reply_arg)
+{
+	struct server *s = arg;
+
+	return s->ingest
+		   ? ingest_command(s->ingest, agent, json, timeout_ns, reply, reply_arg)
+		   : HT_CLOSED;
+}
+
+static ht_err start_push(struct server *s, struct ht_fault *fault)
+{
+	const struct options_reach *r = &s->o->reach;
+	struct push_config config = {
+		.db_file = s->o->db_file,
+		.places = {
+			.far_end = r->far_end,
+			.gateway = r->gateway,
+			.dns = r->dns,
+			.internet = r->internet,
+			.self = (const char *const *)r->self.at,
+			.n_self = r->self.n,
+		},
+		.command = push_command,
+		.arg = s,
+	};
+
+	return r->push ? push_start(&s->loop, s->writer, &config, &s->push, fault)
+		       : HT_OK;
+}
+
 /* ── the web ─────────────────────────────────────────────────────────────────────── */
 
 /* From an API thread: certificates or configurations may have changed. */
@@ -455,6 +502,8 @@ static ht_err start(struct server *s, struct ht_fault *fault)
 	err = start_ingest(s, fault);
 	if (!err)
 		err = start_sync(s);
+	if (!err)
+		err = start_push(s, fault);
 	if (!err)
 		err = start_web(s, fault);
 	return err;

@@ -145,6 +145,29 @@ static const char *const text[SQL_COUNT] = {
 			    "newer.serial) > (c.issued_ms, c.serial))"
 			    " ORDER BY agent",
 
+	[SQL_TARGETS_LINKS] = "SELECT id, agency, role, kind, router_address, parents "
+			      "FROM link ORDER BY id",
+	[SQL_TARGETS_AGENTS] = "SELECT id, agency, vantage FROM agent WHERE revoked_ms "
+			       "IS NULL ORDER BY id",
+	/* What any edit changes. */
+	[SQL_TARGETS_MARK] =
+	    "SELECT (SELECT count(*) FROM link), (SELECT max(journal_id) FROM link),"
+	    " (SELECT count(*) FROM agent), (SELECT max(journal_id) FROM agent)",
+	[SQL_TARGETS_STALE] =
+	    "SELECT p.agent, p.session FROM presence p"
+	    " JOIN agent_targets t ON t.agent = p.agent JOIN agent a ON a.id = p.agent"
+	    " WHERE p.state = 'online' AND a.revoked_ms IS NULL"
+	    " AND (a.fingerprint IS NULL OR a.fingerprint = p.fingerprint)"
+	    " AND coalesce(p.targets_hash, '') <> t.hash ORDER BY p.agent LIMIT $1",
+	[SQL_TARGETS_PUT] =
+	    "INSERT INTO agent_targets (agent, hash, targets, composed_ms)"
+	    " VALUES ($1, $2, $3, $4) ON CONFLICT (agent) DO UPDATE SET"
+	    " hash = excluded.hash, targets = excluded.targets,"
+	    " composed_ms = excluded.composed_ms, refused = NULL, refused_ms = NULL"
+	    " WHERE hash <> excluded.hash",
+	[SQL_TARGETS_REFUSED] = "UPDATE agent_targets SET refused = $1, refused_ms = $2"
+				" WHERE agent = $3 AND hash = $4",
+
 	[SQL_UNFOLDED] =
 	    "SELECT 1 FROM journal WHERE source = 'operator' AND id > coalesce("
 	    "(SELECT journal_id FROM fold_cursor WHERE fold = 'registry'), 0) LIMIT 1",

@@ -16,7 +16,7 @@ route_handler index_list, index_explain;
 /* api_evidence.c */
 route_handler evidence_show;
 /* api_network.c */
-route_handler links_list, links_show, machines_list, posture_list;
+route_handler links_list, links_remove, links_show, machines_list, posture_list;
 /* api_outage.c */
 route_handler outages_list, outages_show, links_timeline, timelines_list;
 /* api_incident.c */

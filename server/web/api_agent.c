@@ -32,7 +32,12 @@ enum {
 	G_ASIDE,
 	G_QUEUED,
 	G_CERT_UNTIL,
-	G_OS
+	G_OS,
+	G_TARGETS,
+	G_TARGETS_HASH,
+	G_TARGETS_RUNNING,
+	G_TARGETS_REFUSED,
+	G_TARGETS_REFUSED_AT
 };
 
 static int64_t column_time(const struct db_rows *rows, int column)
@@ -109,6 +114,27 @@ static void agent_presence(struct emit *e, const struct db_rows *rows)
 	emit_end_object(e);
 }
 
+/* What it is told to ping, and whether it does. */
+static void agent_targets(struct emit *e, const struct db_rows *rows)
+{
+	const char *hash = db_text(rows, G_TARGETS_HASH),
+		   *refused = db_text(rows, G_TARGETS_REFUSED);
+
+	if (!hash) {
+		emit_null(e, "targets");
+		return;
+	}
+	bool in_force = strcmp(hash, db_text(rows, G_TARGETS_RUNNING)) == 0;
+	emit_object(e, "targets");
+	emit_int(e, "count", db_int(rows, G_TARGETS));
+	emit_text(e, "hash", hash);
+	emit_text(e, "state", in_force ? "in-force" : refused ? "refused" : "waiting");
+	emit_text(e, "refused", in_force ? NULL : refused);
+	emit_time(e, "refused_at",
+	    in_force ? INT64_MIN : column_time(rows, G_TARGETS_REFUSED_AT));
+	emit_end_object(e);
+}
+
 static ht_err agent_put(
     struct request *rq, struct emit *e, const struct db_rows *rows, bool full)
 {
@@ -132,6 +158,7 @@ static ht_err agent_put(
 	if (full)
 		emit_text(e, "approved_config", db_text(rows, G_APPROVED));
 	agent_presence(e, rows);
+	agent_targets(e, rows);
 	emit_object(e, "gaps");
 	emit_int(e, "ranges", db_int(rows, G_GAPS));
 	emit_int(e, "packs", db_int(rows, G_GAP_PACKS));

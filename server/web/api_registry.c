@@ -130,6 +130,29 @@ void agents_put(struct request *rq, struct reply *re)
 	edit_run(&edit, edit_vantage, re);
 }
 
+/* ── links ── */
+
+static ht_err edit_link_remove(struct db *db, void *arg)
+{
+	struct edit *edit = arg;
+
+	return operator_link_remove(db, &edit->by, edit->rq->args.at[0], &edit->fault);
+}
+
+void links_remove(struct request *rq, struct reply *re)
+{
+	struct edit edit;
+
+	if (http_scope(rq)) {
+		http_denied(re,
+		    "links may be parents of other agencies' links: an account for all "
+		    "agencies must remove them");
+		return;
+	}
+	edit_init(&edit, rq);
+	edit_run(&edit, edit_link_remove, re);
+}
+
 static ht_err edit_approve(struct db *db, void *arg)
 {
 	struct edit *edit = arg;

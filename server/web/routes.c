@@ -196,6 +196,7 @@ const struct route routes[] = {
 
 	{ ROUTE_GET, V1 "/links", "listLinks", ROUTE_VIEWER, links_list, QUERY(q_links) },
 	{ ROUTE_GET, V1 "/links/{link}", "showLink", ROUTE_VIEWER, links_show },
+	{ ROUTE_DELETE, V1 "/links/{link}", "removeLink", ROUTE_ADMIN, links_remove },
 	{ ROUTE_GET, V1 "/links/{link}/timeline", "showTimeline", ROUTE_VIEWER,
 	    links_timeline, QUERY(q_range) },
 	{ ROUTE_GET, V1 "/timelines", "listTimelines", ROUTE_VIEWER, timelines_list,

@@ -184,9 +184,11 @@ static const char *const statements[WEB_SQL_STATEMENTS] = {
 	    " (SELECT max(not_after_ms) FROM certificate c WHERE c.agent = g.id"
 	    "  AND c.revoked_ms IS NULL),"
 	    " (SELECT group_concat(DISTINCT string) FROM latest q WHERE q.agent = g.id"
-	    "  AND q.name LIKE 'host/%/os')"
+	    "  AND q.name LIKE 'host/%/os'),"
+	    " t.targets, t.hash, coalesce(p.targets_hash, ''), t.refused, t.refused_ms"
 	    " FROM agent g LEFT JOIN presence p ON p.agent = g.id"
 	    " LEFT JOIN agency a ON a.id = g.agency"
+	    " LEFT JOIN agent_targets t ON t.agent = g.id"
 	    " WHERE g.id > $1 AND ($2 IS NULL OR g.id = $2) AND ($3 IS NULL OR g.agency "
 	    "= $3)"
 	    " AND " IN_SCOPE("g.agency", "$4") " ORDER BY g.id LIMIT $5",

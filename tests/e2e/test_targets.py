@@ -1,0 +1,130 @@
+"""What the registry says is pinged, with nobody writing YAML: lists go to vantages and
+offices' agents in pages, follow edits, and come whole through whatever is killed."""
+import hashlib
+import ipaddress
+import json
+
+
+from province import REGISTRY, SELFTEST, Wire, until
+
+HEAD = "id,name,level,parent,servants,servants_as_of,link_id,role,kind,line_type,provider,contracted_down,contracted_up,router_address,parents\n"
+
+
+def links_csv(n, first=0, address=lambda i: str(ipaddress.ip_address("10.64.0.0") + 256 * (i // 250) + i % 250 + 1)):
+    """n communes with a link each, every tenth of them the parent of the nine behind it."""
+    lines = ["lao-cai,UBND tỉnh Lào Cai,province,,420,2018-03-01,,,,,,,,,\n"]
+    for i in range(first, first + n):
+        parent = "" if i % 10 == 0 else f"x{i - i % 10:05}-wan"
+        lines.append(f"x{i:05},Xã {i},commune,lao-cai,10,2018-03-01,x{i:05}-wan,primary,"
+                     f"province-wan,ftth,VNPT,50M,50M,{address(i)},{parent}\n")
+    return HEAD + "".join(lines)
+
+
+def kept(machine):
+    """The list that the agent keeps: text, id -> (address, parents)."""
+    file = machine.folder / "targets"
+    if not file.exists():
+        state = next(machine.folder.rglob("targets"), None)
+        if state is None:
+            return "", {}
+        file = state
+    text = file.read_text()
+    targets = {}
+    for line in text.splitlines():
+        if line.startswith("target "):
+            _, id, address, *parents = line.split()
+            targets[id] = (address, parents)
+    return text, targets
+
+
+def in_force(province, agent):
+    t = province.show(agent)["targets"]
+    return bool(t) and t["state"] == "in-force"
+
+
+def vantage(province, name="core", **options):
+    m = province.enroll(name, "lao-cai")
+    province.hatang("agents", "vantage", m.id)
+    if options:
+        drop = m.folder / "agent.d"
+        drop.mkdir(exist_ok=True)
+        (drop / "reach.yaml").write_text(f"reach: {json.dumps(options)}\n")
+    return m
+
+
+def test_imported_links_reach_the_vantage_and_follow_edits(province):
+    province.registry(links_csv(30))
+    m = vantage(province).run(SELFTEST)
+    until("the list", lambda: len(kept(m)[1]) == 30)
+    until("in force", lambda: in_force(province, m.id))
+    text, targets = kept(m)
+    assert targets["x00000-wan"] == ("10.64.0.1", [])
+    assert targets["x00009-wan"] == ("10.64.0.10", ["x00000-wan"])
+    shown = province.show(m.id)["targets"]
+    assert shown["count"] == 30 and shown["hash"] == hashlib.sha256(text.encode()).hexdigest()
+    session = province.show(m.id)["presence"]["session"]
+
+    province.registry(links_csv(30, address=lambda i: "10.9.9.9" if i == 7 else f"10.64.0.{i + 1}"))
+    until("the agent follows", lambda: kept(m)[1]["x00007-wan"][0] == "10.9.9.9", 10)
+    status, _ = province.request("DELETE", "/api/v1/links/x00005-wan")
+    assert status in (200, 204), status
+    until("it is no longer pinged", lambda: "x00005-wan" not in kept(m)[1], 10)
+    until("in force", lambda: in_force(province, m.id))
+
+    # It is kept, and in force at once after a start.
+    assert m.process.stop() == 0
+    m.run()
+    until("a new session", lambda: province.show(m.id)["presence"]["session"] != session)
+    until("in force", lambda: in_force(province, m.id))
+    assert m.process.log.read_text().count("event=command.targets") == 3, "sent once each"
+
+    # No vantage any more: only its own office's roles, and this agency has no link.
+    province.hatang("agents", "vantage", m.id, "--off")
+    until("nothing is left to ping", lambda: not kept(m)[1], 10)
+    until("in force", lambda: in_force(province, m.id))
+
+
+
+def test_offices_agent_measures_its_own_roles(province):
+    province.registry()
+    m = province.enroll("box").run(SELFTEST)
+    until("the roles", lambda: len(kept(m)[1]) == 2)
+    text, targets = kept(m)
+    assert targets == {"bat-xat-wan": ("server", ["bat-xat-wan:gateway"]),
+                       "bat-xat-wan:gateway": ("gateway", [])}
+    until("in force", lambda: in_force(province, m.id))
+    assert "self" not in text, "no stranger is pinged that nobody named"
+
+
+def test_what_the_agent_does_not_take_is_shown(province):
+    province.registry(links_csv(30))
+    m = vantage(province, max_targets=10).run(SELFTEST)
+    refused = until("the refusal", lambda: (province.show(m.id)["targets"] or {}).get("refused"))
+    assert "30 targets" in refused and "reach.max_targets" in refused
+    assert province.show(m.id)["targets"]["state"] == "refused"
+    assert kept(m)[1] == {}
+    assert "refused" in province.hatang("agents")
+    # The administrator of that machine allows more.
+    assert m.process.stop() == 0
+    (m.folder / "agent.d/reach.yaml").write_text("reach: { max_targets: 30 }\n")
+    m.run()
+    until("in force", lambda: in_force(province, m.id))
+    assert province.show(m.id)["targets"]["refused"] is None
+
+
+def test_twenty_thousand_links_in_pages_through_kills(province):
+    m = vantage(province, max_targets=20000, packets_per_s=30000)
+    # Reading only: this is about the list, not about pinging so many.
+    province.registry(links_csv(20000))
+    composed = until("the list is composed", lambda: province.show(m.id)["targets"]["count"] == 20000, 60)
+    assert composed
+    m.run(SELFTEST)
+    until("pages come", lambda: "pages" in province.server.log.read_text() or m.process.running())
+    for part in (m.process, province.broker, m.process, province.server):
+        part.kill()
+        part.start()
+    until("the whole list", lambda: len(kept(m)[1]) == 20000, 90)
+    until("in force", lambda: in_force(province, m.id), 60)
+    text, targets = kept(m)
+    assert hashlib.sha256(text.encode()).hexdigest() == province.show(m.id)["targets"]["hash"]
+    assert targets["x19999-wan"][1] == ["x19990-wan"]
