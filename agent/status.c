@@ -123,6 +123,7 @@ static struct json_object *targets_json(const struct agent *a)
 
 	add_text(o, "hash", targets_hash(&a->targets));
 	add_int(o, "kept", (int64_t)a->targets.list.n);
+	add_int(o, "pages", a->targets.pages.next);
 	add_int(o, "pinged", a->reach.runner ? (int64_t)a->reach.list.n : 0);
 	return o;
 }

@@ -264,6 +264,7 @@ static void remember_refused(
 struct page {
 	struct push *push;
 	char agent[HT_ID_MAX + 1], hash[PUSH_HASH_LEN + 1];
+	char session[PROPS_HEX_LEN + 1];
 	int64_t page, pages;
 	int stalls;
 };
@@ -331,7 +332,9 @@ static void page_replied(void *arg, ht_err err, const char *json, size_t len)
 	struct push_list *l = push_lists_find(&p->lists, page->agent);
 
 	p->n_waiting--;
-	if (l && sending_of(p, l)->under_way) {
+	/* What an earlier start of the agent was sent is not waited for any more. */
+	if (l && sending_of(p, l)->under_way &&
+	    strcmp(sending_of(p, l)->session, page->session) == 0) {
 		if (p->stopping || err)
 			sending_end(p, l, SOON_NS);
 		else if (strcmp(l->hash, page->hash) != 0)
@@ -378,6 +381,7 @@ static void page_send(struct push *p, const struct push_list *l, int64_t n, int 
 		};
 		snprintf(page->agent, sizeof(page->agent), "%s", l->agent);
 		memcpy(page->hash, l->hash, sizeof(page->hash));
+		memcpy(page->session, sending_of(p, l)->session, sizeof(page->session));
 		err = p->config.command(
 		    p->config.arg, l->agent, json, REPLY_NS, page_replied, page);
 	}
@@ -395,14 +399,14 @@ static void send_stale(struct push *p, const struct stale *stale)
 	const struct push_list *l = push_lists_find(&p->lists, stale->agent);
 	struct sending *s = l ? sending_of(p, l) : NULL;
 
-	if (!s || s->under_way || p->n_sending >= SENDING_MAX)
-		return;
-	/* One that has started anew may think otherwise. */
-	if (strcmp(s->session, stale->session) == 0 && ht_mono_ns() < s->not_before_ns)
+	/* One that has started anew knows nothing of pages, and may think otherwise. */
+	bool fresh = s && strcmp(s->session, stale->session) != 0;
+	if (!s || (!fresh && (s->under_way || ht_mono_ns() < s->not_before_ns)) ||
+	    (!s->under_way && p->n_sending >= SENDING_MAX))
 		return;
 	memcpy(s->session, stale->session, sizeof(s->session));
+	p->n_sending += !s->under_way;
 	s->under_way = true;
-	p->n_sending++;
 	page_send(p, l, 0, 0);
 }
 

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import sqlite3
 import ssl
 import subprocess
@@ -86,6 +87,10 @@ class Machine:
 
     def status(self):
         return json.loads(self.verb("status", "--json"))
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(str(self.folder / "status.sock")) == 0
 
     @property
     def certificate(self):

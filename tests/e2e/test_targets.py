@@ -112,19 +112,75 @@ def test_what_the_agent_does_not_take_is_shown(province):
     assert province.show(m.id)["targets"]["refused"] is None
 
 
-def test_twenty_thousand_links_in_pages_through_kills(province):
-    m = vantage(province, max_targets=20000, packets_per_s=30000)
-    # Reading only: this is about the list, not about pinging so many.
-    province.registry(links_csv(20000))
-    composed = until("the list is composed", lambda: province.show(m.id)["targets"]["count"] == 20000, 60)
-    assert composed
-    m.run(SELFTEST)
-    until("pages come", lambda: "pages" in province.server.log.read_text() or m.process.running())
-    for part in (m.process, province.broker, m.process, province.server):
+def test_pages_go_on_where_the_agent_stands(province):
+    """The server may start anywhere: the agent says which page it wants next."""
+    province.registry(links_csv(2500))
+    m = vantage(province)
+    got = []
+
+    def be_online(session):
+        wire = Wire(m)
+        wire.publish("presence", {
+            "state": "online", "session": session, "mono": 1.5, "wall": 1.5,
+            "boot": "01234567-89ab-cdef-0123-456789abcdef", "synchronised": True,
+            "version": "1", "fingerprint": province.show(m.id)["fingerprint"]},
+            content_type="application/json", retain=True)
+        return wire
+
+    def page(wire, n):
+        def find():
+            return next((c for t, p in list(wire.messages) if t.endswith("/cmd")
+                         and (c := json.loads(p))["verb"] == "targets" and c["page"] == n), None)
+        c = until(f"page {n}", find)
+        got.append(c["page"])
+        return c
+
+    def answer(wire, c, next_):
+        wire.publish("reply", {"id": c["id"], "ok": True, "fields": {"next": str(next_)}},
+                     content_type="application/json")
+
+    wire = be_online("00000000000000a1")
+    texts = {}
+    for n in (0, 1):
+        c = page(wire, n)
+        texts[n] = c["text"]
+        answer(wire, c, n + 1)
+    c = page(wire, 2)
+    pages = c["pages"]
+    assert pages > 2 and all(len(t.encode()) == 48 * 1024 for t in texts.values())
+    wire.close()
+
+    wire = be_online("00000000000000a2")
+    answer(wire, page(wire, 0), 2)          # the first two are here already
+    for n in range(2, pages):
+        c = page(wire, n)
+        texts[n] = c["text"]
+        answer(wire, c, n + 1)
+    assert got == [0, 1, 2, 0, *range(2, pages)]
+    whole = "".join(texts[n] for n in range(pages))
+    assert hashlib.sha256(whole.encode()).hexdigest() == c["hash"]
+    assert whole.count("\ntarget ") == 2500
+    wire.close()
+
+
+def test_twenty_thousand_links_come_whole_through_kills(province):
+    province.registry(links_csv(20))
+    m = vantage(province, max_targets=20000, packets_per_s=30000).run(SELFTEST)
+    until("the small list", lambda: len(kept(m)[1]) == 20)
+    for part in range(0, 20000, 10000):     # a CSV has a ceiling
+        province.registry(links_csv(10000, part))
+    until("composed", lambda: province.show(m.id)["targets"]["count"] == 20000, 60)
+    for part in (m.process, province.broker, m.process):
         part.kill()
+        assert len(kept(m)[1]) in (20, 10000, 20000), "the old list or the new, never a part"
         part.start()
-    until("the whole list", lambda: len(kept(m)[1]) == 20000, 90)
+        until("pages, or all of them", lambda: m.answers() and (
+            m.status()["targets"]["pages"] > 0 or len(kept(m)[1]) == 20000), 30)
+    until("the whole list", lambda: len(kept(m)[1]) == 20000, 60)
     until("in force", lambda: in_force(province, m.id), 60)
     text, targets = kept(m)
     assert hashlib.sha256(text.encode()).hexdigest() == province.show(m.id)["targets"]["hash"]
     assert targets["x19999-wan"][1] == ["x19990-wan"]
+    composed = [line for line in province.server.log.read_text().splitlines()
+                if "event=targets.composed" in line and "vantage=20000" in line]
+    assert len(composed) == 1, "an import is one list, not one a row"
