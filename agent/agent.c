@@ -99,9 +99,21 @@ static void on_committed(void *arg, ht_err err, const struct spool_stats *stats)
 		publish_spooled(a->publish, stats);
 }
 
+static void on_urgent(uv_timer_t *timer)
+{
+	struct agent *a = timer->data;
+
+	collect_urgent(a->collect);
+}
+
+/* What is urgent goes when the emitter has said all of this turn: in one pack. */
 static void sink_emit(void *arg, const struct ht_reading *r)
 {
-	collect_put(((struct agent *)arg)->collect, r);
+	struct agent *a = arg;
+
+	collect_put(a->collect, r);
+	if (r->urgent && !uv_is_active((uv_handle_t *)&a->urgent))
+		uv_timer_start(&a->urgent, on_urgent, 0, 0);
 }
 
 static const void *sink_recall(void *arg, const char *instance, size_t *out_len)
@@ -219,6 +231,7 @@ static void worker_ended(void *arg)
 	monitor_stop(a->monitor);
 	a->monitor = NULL;
 	handle_close((uv_handle_t *)&a->timer);
+	handle_close((uv_handle_t *)&a->urgent);
 	handle_close((uv_handle_t *)&a->hup);
 	handle_close((uv_handle_t *)&a->term);
 	handle_close((uv_handle_t *)&a->intr);
@@ -639,8 +652,9 @@ static ht_err start_loop(struct agent *a, struct ht_fault *fault)
 {
 	if (uv_loop_init(&a->loop) != 0)
 		return HT_NOMEM;
-	a->timer.data = a->hup.data = a->term.data = a->intr.data = a;
+	a->timer.data = a->urgent.data = a->hup.data = a->term.data = a->intr.data = a;
 	uv_timer_init(&a->loop, &a->timer);
+	uv_timer_init(&a->loop, &a->urgent);
 	uv_signal_init(&a->loop, &a->hup);
 	uv_signal_init(&a->loop, &a->term);
 	uv_signal_init(&a->loop, &a->intr);

@@ -32,6 +32,7 @@ struct agent {
 	struct targets targets;        /* that the server sent */
 	struct command_probe *command; /* a probe that the server asked for, or NULL */
 	uv_timer_t timer;
+	uv_timer_t urgent; /* runs when the turn that emitted something urgent ends */
 	uv_signal_t hup, term, intr;
 
 	char boot[HT_BOOT_ID_LEN + 1];

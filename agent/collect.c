@@ -57,6 +57,7 @@ struct collect {
 	size_t pending;
 	bool seal_soon; /* when the commit under way is done */
 	bool ended;     /* a run, and its readings are open */
+	bool urgent;    /* something open must not wait */
 	int64_t sealed_ns;
 	bool overrun;
 	struct collect_counters counters;
@@ -121,7 +122,8 @@ static void commit_done(struct worker_job *job)
 	if (c->config.committed)
 		c->config.committed(c->config.arg, k->err, &job->stats);
 	commit_free(k);
-	if (c->seal_soon && c->pending == 0)
+	if ((c->seal_soon && c->pending == 0) ||
+	    (c->urgent && c->pending < COLLECT_URGENT_MAX))
 		seal(c);
 }
 
@@ -437,7 +439,7 @@ static void seal(struct collect *c)
 	size_t at = 0;
 	ht_err err = HT_OK;
 
-	c->seal_soon = c->ended = false;
+	c->seal_soon = c->ended = c->urgent = false;
 	if (c->open.n == 0 && memories_ready(c) == 0)
 		return;
 	do {
@@ -552,6 +554,14 @@ void collect_tick(struct collect *c)
 		return;
 	if (c->pending < COLLECT_PENDING_MAX)
 		seal(c);
+}
+
+void collect_urgent(struct collect *c)
+{
+	if (c->pending < COLLECT_URGENT_MAX)
+		seal(c);
+	else
+		c->urgent = true;
 }
 
 void collect_flush(struct collect *c)

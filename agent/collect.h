@@ -2,7 +2,9 @@
  * COLLECT_SEAL_BYTES or COLLECT_SEAL_NS after its first reading; sooner when a run has
  * ended: at the next tick, unless the last pack was sealed within COLLECT_SEAL_NS (so
  * fast probes share packs); at once, or as soon as the commit before it is done, when the
- * run remembered something (so a fast probe groups its runs instead of queueing syncs).
+ * run remembered something (so a fast probe groups its runs instead of queueing syncs);
+ * at once, however busy, when something is urgent, but never more than two packs on top
+ * of each other (so a storm of transitions shares packs).
  *
  * It keeps the probes' memories: what a run remembers is seen by the next run at once,
  * and is committed with the pack that holds the last reading of the run, or not at all.
@@ -17,6 +19,7 @@
 #define COLLECT_SEAL_BYTES   (48 * 1024)
 #define COLLECT_SEAL_NS      (5 * HT_NS_PER_S)
 #define COLLECT_PENDING_MAX  8 /* packs on their way to the disk */
+#define COLLECT_URGENT_MAX   2
 #define COLLECT_MEMORIES_MAX 512
 
 struct collect;
@@ -69,6 +72,9 @@ void collect_gaps(struct collect *c, const struct spool_gap *gaps, size_t n);
 
 /* Seal what is old enough; called about once a second. */
 void collect_tick(struct collect *c);
+
+/* Seal now; when COLLECT_URGENT_MAX packs are on their way, as soon as one is durable. */
+void collect_urgent(struct collect *c);
 
 /* Seal whatever is there, now. */
 void collect_flush(struct collect *c);

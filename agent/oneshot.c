@@ -99,6 +99,8 @@ ht_err oneshot_start(struct oneshot *o, uv_loop_t *loop, const struct runner_pro
 {
 	*o = (struct oneshot){ .probe = *probe, .done = done, .arg = arg };
 	ht_buf_init(&o->texts, 4 << 20);
+	if (o->probe.timeout_ns == SCHEDULE_ENDLESS)
+		o->probe.timeout_ns = ONESHOT_LISTEN_NS;
 	o->probe.every_ns = 31 * INT64_C(86400) * HT_NS_PER_S; /* once */
 	const struct runner_config config = { .agent = "",
 		.probes = &o->probe,

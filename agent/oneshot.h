@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "mqtt/senml.h"
 
+#define ONESHOT_LISTEN_NS    (10 * HT_NS_PER_S) /* of a probe that never ends by itself */
 #define ONESHOT_READINGS_MAX SENML_RECORDS_MAX
 
 struct oneshot_reading {

@@ -339,6 +339,8 @@ static void fill(
 {
 	int64_t timeout = st->common.timeout_ns;
 
+	if (!timeout && ops->endless)
+		timeout = SCHEDULE_ENDLESS;
 	/* One that listens does so for the whole interval. */
 	if (!timeout && !ops->continuous && st->common.every_ns > 600 * HT_NS_PER_S)
 		timeout = 600 * HT_NS_PER_S;

@@ -51,7 +51,8 @@ static void begin(struct schedule *s, struct schedule_job *j, int64_t now)
 		advance(j, now, true);
 	}
 	j->state = SCHEDULE_RUNNING;
-	j->deadline_ns = now + j->timeout_ns;
+	j->deadline_ns =
+	    j->timeout_ns == SCHEDULE_ENDLESS ? INT64_MAX : now + j->timeout_ns;
 	j->runs++;
 	s->running++;
 }

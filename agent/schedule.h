@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCHEDULE_RUNNING_MAX 32 /* runs at a time */
+#define SCHEDULE_RUNNING_MAX 32        /* runs at a time */
+#define SCHEDULE_ENDLESS     INT64_MAX /* a timeout: the run lasts until it ends itself */
 
 enum schedule_state {
 	SCHEDULE_WAITING,

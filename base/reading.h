@@ -16,6 +16,7 @@ struct ht_reading {
 	enum ht_metric metric;
 	const char *instance; /* [A-Za-z0-9._:-]{1,96} */
 	int64_t at_ns;        /* ht_mono_ns() clock */
+	bool urgent; /* goes to the server at once, with all that was emitted before */
 	union {
 		double number;      /* HT_NUMBER; finite */
 		uint64_t counter;   /* HT_COUNTER */

@@ -341,6 +341,25 @@ static void test_full_disk(void **state)
 	assert_true(strncmp(seen.memory, "a=", 2) == 0);
 }
 
+/* What is urgent is sealed at once; a storm of it shares packs. */
+static void test_urgent_goes_at_once(void **state)
+{
+	begin(SENML_CBOR, 0);
+	put_count("a", 1, moment.mono_ns);
+	collect_urgent(collect);
+	assert_int_equal(collect_counters(collect)->packs, 1);
+	for (uint64_t n = 2; n <= 100; n++) {
+		put_count("a", n, moment.mono_ns);
+		collect_urgent(collect);
+	}
+	assert_int_equal(collect_counters(collect)->packs, COLLECT_URGENT_MAX);
+	settle();
+	end();
+	look();
+	assert_int_equal(seen.packs, COLLECT_URGENT_MAX + 1);
+	assert_int_equal(seen.records, 100);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -349,6 +368,7 @@ int main(void)
 		T(test_ended_run_goes_soon),
 		T(test_free_clock),
 		T(test_seal_by_size),
+		T(test_urgent_goes_at_once),
 		T(test_memory_goes_with_its_run),
 		T(test_runs_group_while_a_commit_is_under_way),
 		T(test_gaps_have_their_own_pack),
