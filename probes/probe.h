@@ -96,6 +96,8 @@ struct probe_ops {
 	const struct ht_options *options; /* its keys in the configuration; may be NULL */
 	size_t run_size; /* bytes of a run, allocated zeroed by the framework */
 	bool continuous; /* listens for the whole interval instead of ending early */
+	bool endless;    /* its run lasts until it is cancelled, not for an interval: what
+			  * it has learned must not be forgotten at a seam */
 	/* `run` is run_size bytes; `options` is the struct its table fills. */
 	ht_err (*start)(void *run, const void *options, const struct probe_host *host);
 	/* Ends the run; calls closed(arg) exactly once, from the loop or at once, when

@@ -9,6 +9,7 @@ extern const struct probe_ops probe_icmp;
 extern const struct probe_ops probe_lan_arp;
 extern const struct probe_ops probe_lan_passive;
 extern const struct probe_ops probe_posture_host;
+extern const struct probe_ops probe_reach;
 extern const struct probe_ops probe_selftest;
 extern const struct probe_ops probe_snmp_interfaces;
 
@@ -18,6 +19,7 @@ const struct probe_ops *const probe_registry[] = {
 	&probe_lan_arp,
 	&probe_lan_passive,
 	&probe_posture_host,
+	&probe_reach,
 	&probe_selftest,
 	&probe_snmp_interfaces,
 };

@@ -2,9 +2,7 @@
 #include <errno.h>
 #include <time.h> /* linux/errqueue.h wants it first */
 #include <linux/errqueue.h>
-#include <linux/icmp.h>
 #include <math.h>
-#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,6 +12,7 @@
 #include "base/clock.h"
 #include "probes/probe.h"
 #include "probes/wan/icmp_packet.h"
+#include "probes/wan/icmp_socket.h"
 #include "probes/wan/resolve.h"
 
 enum { COUNT_MAX = 100, PACKETS_A_TURN = 64 };
@@ -209,14 +208,6 @@ static const char *status_of(int err_no)
 	}
 }
 
-static int64_t wall_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec * HT_NS_PER_S + t.tv_nsec;
-}
-
 /* Between the kernel's receive stamp and our sending, unless the wall clock was moved
  * meanwhile: then by our own clock. */
 static int64_t rtt_of(const struct ping *p, int64_t kernel_wall_ns)
@@ -249,20 +240,6 @@ static void take_reply(
 	p->answered = true;
 	p->rtt_ns = rtt;
 	r->n_answered++;
-}
-
-static int64_t stamp_of(struct msghdr *m)
-{
-	struct timespec t;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS &&
-		    c->cmsg_len >= CMSG_LEN(sizeof(t))) {
-			memcpy(&t, CMSG_DATA(c), sizeof(t));
-			return t.tv_sec * HT_NS_PER_S + t.tv_nsec;
-		}
-	}
-	return 0;
 }
 
 /* An ICMP error about one of our pings; the kernel matched it to this socket. */
@@ -301,7 +278,7 @@ static bool take_one(struct icmp_run *r, int flags)
 	if (flags & MSG_ERRQUEUE)
 		take_error(r, &m);
 	else if (!(m.msg_flags & MSG_TRUNC))
-		take_reply(r, bytes, (size_t)n, stamp_of(&m));
+		take_reply(r, bytes, (size_t)n, icmp_socket_stamp_ns(&m));
 	return true;
 }
 
@@ -348,7 +325,7 @@ static void send_ping(struct icmp_run *r)
 	/* A waiting ICMP error of an earlier ping fails the first try. */
 	for (int tries = 0; n < 0 && tries < 2; tries++) {
 		p->mono_ns = ht_mono_ns();
-		p->wall_ns = wall_ns();
+		p->wall_ns = icmp_socket_wall_ns();
 		n = send(r->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 	p->sent = true; /* a refused one was tried, and is lost */
@@ -372,23 +349,13 @@ static void on_pace(uv_timer_t *timer)
 static int set_up_socket(struct icmp_run *r)
 {
 	const int on = 1;
-	const struct icmp_filter only_replies = { ~(1U << ICMP_ECHOREPLY) };
-	struct icmp6_filter only_replies6;
 	bool v4 = r->family == ICMP_V4;
 
-	ICMP6_FILTER_SETBLOCKALL(&only_replies6);
-	ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &only_replies6);
-	(void)setsockopt(r->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+	icmp_socket_prepare(r->fd, r->family, r->raw);
 	if (v4)
 		(void)setsockopt(r->fd, SOL_IP, IP_RECVERR, &on, sizeof(on));
 	else
 		(void)setsockopt(r->fd, SOL_IPV6, IPV6_RECVERR, &on, sizeof(on));
-	if (r->raw && v4)
-		(void)setsockopt(
-		    r->fd, SOL_RAW, ICMP_FILTER, &only_replies, sizeof(only_replies));
-	if (r->raw && !v4)
-		(void)setsockopt(r->fd, SOL_ICMPV6, ICMP6_FILTER, &only_replies6,
-		    sizeof(only_replies6));
 	/* connected: replies of other hosts never reach us */
 	return connect(r->fd, (struct sockaddr *)&r->to,
 	    v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
