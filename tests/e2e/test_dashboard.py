@@ -1,5 +1,5 @@
 """The pages in Debian's Chromium, on the real API: log in, read, explain, switch language."""
-import os, shutil, subprocess, sys
+import os, re, shutil, subprocess, sys
 
 import pytest
 
@@ -46,3 +46,22 @@ def test_lock_names_no_registry():
     lock = open(os.path.join(WEB, "package-lock.json")).read()
     assert '"resolved"' not in lock
     assert '"integrity"' in lock
+
+
+def sentences(file, pattern):
+    """What the rules of a C table say, %s filled in."""
+    text = open(os.path.join(ROOT, "server", "derive", file)).read()
+    found = ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', m)) for m in re.findall(pattern, text)]
+    return [f.replace("%s", "cut off" if "agent that" in f else "12 %") for f in found]
+
+
+def test_folds_say_why_in_vietnamese(share):
+    """Every sentence of causes and states has a translation."""
+    strings = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
+    causes = sentences("cause.c", r"\{ CAUSE_\w+, \w+,\s*" + strings + r"\}")
+    states = sentences("linkstate.c", r'\{ \w+, LINK_\w+, (?:\w+, \w+,\s*)?(?:"[\w-]+",\s*)?' + strings + r"\}")
+    assert len(causes) > 10 and len(states) > 10, (causes, states)
+    done = subprocess.run(["node", "test/reasons.mjs"], cwd=WEB, capture_output=True, text=True, timeout=60,
+                          input="\n".join(causes + states))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""

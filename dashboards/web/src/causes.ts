@@ -95,12 +95,29 @@ export function nextSteps(kind: string, cause?: string | null): string[] {
   return steps[key].map(say);
 }
 
-// Words of the rule that decided a state.
-const whys: Record<string, Both> = {
+// Words of the rule that decided a state, where its sentence has no Vietnamese.
+const whys: Record<string, string> = {
+  never: "chưa từng được đo",
+  "agent-away": "trạm đo không còn liên lạc",
+  "vantage-blind": "trạm đo không nhìn thấy mạng",
+  "server-away": "máy chủ vừa ngừng",
+  stale: "số đo đã cũ",
+  "interface-down": "cổng của thiết bị bị down",
+  answers: "trả lời ping",
+  lossy: "mất gói",
+  "no-reply": "không trả lời ping",
+  "first-silence": "vừa im lặng, chưa kết luận",
+  polled: "trả lời SNMP",
+  "not-pinged": "không ping được",
+  "not-polled": "không hỏi được bằng SNMP",
+  "data-flows": "không trả lời ping nhưng dữ liệu vẫn chạy",
+  "parent-dead": "đường phía trên đã mất",
+  "parent-back": "đường phía trên vừa có lại",
+  maintenance: "đang bảo trì",
 };
 
+// The sentence where it can be said in Vietnamese, else the word, else as the server said.
 export function why(word: string | null | undefined, reason: string): string {
-  if (lang() !== "vi") return reason;
-  const w = word ? whys[word] : undefined;
-  return w ? w[0] : sentence(reason);
+  const said = sentence(reason);
+  return lang() === "vi" && said === reason && word && whys[word] ? whys[word] : said;
 }

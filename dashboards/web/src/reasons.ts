@@ -1,4 +1,4 @@
-// The score says why in English sentences; here they are in Vietnamese. What is not in the
+// Score and folds say why in English sentences; here they are in Vietnamese. What is not in the
 // table is shown as the server said it.
 import { lang } from "./i18n";
 
@@ -33,6 +33,43 @@ const rows: [RegExp, string][] = [
   [/^see the agencies below for what each one lacks$/, "xem từng cơ quan bên dưới còn thiếu gì"],
   [/^see the agencies below for what is measured in part$/, "xem các cơ quan bên dưới mới đo được một phần"],
   [/^no agent measures this link.*$/, "chưa có trạm đo nào đo đường truyền này: nhập địa chỉ bộ định tuyến cho trạm trung tâm, hoặc đặt trạm đo tại chỗ"],
+  // States of links.
+  [/^never measured$/, "chưa từng được đo"],
+  [/^the agent that measures it is (cut off|switched off), and says nothing about the link$/, "trạm đo của nó không còn liên lạc nên không nói gì được về đường truyền"],
+  [/^the agent that measures it sees nothing at all$/, "trạm đo của nó không nhìn thấy gì cả"],
+  [/^the server was away, and has not heard of it since$/, "máy chủ vừa ngừng và chưa nhận lại số đo"],
+  [/^not measured since (.+)$/, "không được đo từ $1"],
+  [/^its device says that the interface is (.+)$/, "thiết bị báo cổng: $1"],
+  [/^it answers pings$/, "trả lời ping"],
+  [/^pings are lost, minute after minute$/, "mất gói ping nhiều phút liền"],
+  [/^it did not answer while the agent saw nothing at all$/, "không trả lời trong lúc trạm đo không nhìn thấy gì"],
+  [/^no ping of a burst of twenty was answered$/, "hai mươi gói ping liên tiếp không có trả lời"],
+  [/^the newest round of pings was answered$/, "lượt ping mới nhất có trả lời"],
+  [/^(.+) of the newest round of pings was lost$/, "lượt ping mới nhất mất $1"],
+  [/^(.+) rounds of pings in a row got no reply$/, "$1 lượt ping liền không có trả lời"],
+  [/^the newest round of pings got no reply; the next one decides$/, "lượt ping mới nhất không có trả lời; lượt sau quyết định"],
+  [/^the first round of pings got no reply; one alone decides nothing$/, "lượt ping đầu tiên không có trả lời; một lượt chưa nói lên gì"],
+  [/^its device answers by SNMP$/, "thiết bị trả lời SNMP"],
+  [/^it could not be pinged: (.+)$/, "không ping được: $1"],
+  [/^it was not pinged, and SNMP said (.+)$/, "không được ping, và SNMP báo $1"],
+  [/^it does not answer pings, but data comes over it$/, "không trả lời ping nhưng dữ liệu vẫn chạy qua"],
+  [/^what it hangs on is dead: (.+)$/, "đường phía trên đã mất: $1"],
+  [/^what it hangs on is back; it has a moment to answer$/, "đường phía trên đã có lại; đang chờ nó trả lời"],
+  // Causes of outages.
+  [/^A link that this one depends on was down, so it could not be reached\.$/, "Đường mà nó phụ thuộc bị mất nên không tới được."],
+  [/^The measuring side was blind or stopped when it began, and nothing says that the link itself was dead\.$/, "Phía đo bị mù hoặc dừng lúc bắt đầu; không có gì cho thấy chính đường truyền mất."],
+  [/^The machine inside fell silent with the link and came back with a new boot id: the power was gone, or the machine was switched off\.$/, "Máy tại cơ quan im lặng cùng đường truyền và trở lại sau khi khởi động lại: mất điện, hoặc máy bị tắt."],
+  [/^The router's uptime began anew within the outage\.$/, "Bộ định tuyến đã khởi động lại trong lúc mất."],
+  [/^The gateway did not answer inside although the router ran all the time: the fault lay between them in the local network\.$/, "Gateway không trả lời bên trong dù bộ định tuyến vẫn chạy: lỗi ở mạng nội bộ giữa chúng."],
+  [/^The gateway stopped answering inside as well: router or modem\.$/, "Gateway bên trong cũng ngừng trả lời: bộ định tuyến hoặc modem."],
+  [/^The router reported the line's interface down\.$/, "Bộ định tuyến báo cổng của đường truyền bị down."],
+  [/^From inside the far end did not answer while what lies beyond it did: the line carried traffic\.$/, "Từ bên trong, đầu xa không trả lời nhưng những gì phía sau nó có: đường truyền vẫn chạy."],
+  [/^From inside the gateway answered and the far end of the line did not\.$/, "Từ bên trong, gateway trả lời còn đầu xa của đường truyền thì không."],
+  [/^The agent or its machine started again, and nothing else says that the link was dead\.$/, "Trạm đo hoặc máy của nó khởi động lại; không có gì khác cho thấy đường truyền mất."],
+  [/^From inside the far end answered all the time: the fault lay between it and the core\.$/, "Từ bên trong, đầu xa vẫn trả lời suốt: lỗi nằm giữa nó và trung tâm."],
+  [/^From inside the far end did not answer, but nobody measures the gateway there\.$/, "Từ bên trong, đầu xa không trả lời, nhưng ở đó không ai đo gateway."],
+  [/^There is no record from inside: no agent, or it has not reported yet\.$/, "Không có bản ghi từ bên trong: chưa có trạm đo, hoặc nó chưa báo về."],
+  [/^What was recorded inside does not name a cause\.$/, "Bản ghi bên trong chưa chỉ ra nguyên nhân."],
 ];
 
 // The sum's reason is made of parts divided by commas and semicolons.
@@ -50,6 +87,8 @@ const one = (table: [RegExp, string][], text: string): string | undefined => {
 
 export function sentence(text: string): string {
   if (lang() !== "vi") return text;
+  const doubt = /^(.+), though agent (\S+) gets no reply$/.exec(text);
+  if (doubt) return `${sentence(doubt[1])}, dù trạm đo ${doubt[2]} không nhận được trả lời`;
   const whole = one(rows, text);
   if (whole !== undefined) return whole;
   const split = text.split(/, |; /).map((p) => one(parts, p));
