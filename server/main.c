@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "server/alert/channel.h"
 #include "server/derive/run.h"
 #include "server/derive/share.h"
 #include "server/options.h"
@@ -54,9 +55,13 @@ static int do_run(struct command *c)
 static int do_check_config(struct command *c)
 {
 	struct ht_fault fault = { 0 };
+	const struct channels *channels = NULL;
 	ht_err err =
 	    score_start(&fault); /* rules and definitions are configuration too */
 
+	if (!err && c->o.alerts.channels)
+		err = channels_load(c->o.alerts.channels, &channels, &fault);
+	channels_release(channels);
 	if (err)
 		return failed(c, err, &fault);
 	if (c->json)

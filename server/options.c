@@ -65,6 +65,9 @@ static const struct ht_option reach_rows[] = {
 static const struct ht_option index_rows[] = {
 	{ "definition", HT_OPT_STRING, offsetof(struct options_index, definition), .def = "vn-ict-index-2016", .help = "index definition in force" },
 };
+static const struct ht_option alerts_rows[] = {
+	{ "channels", HT_OPT_STRING, offsetof(struct options_alerts, channels), .help = "file of the channels by which people are told (docs/alerts.md); default nobody is" },
+};
 static const struct ht_option log_rows[] = {
 	{ "level", HT_OPT_ENUM, offsetof(struct options_log, level), .names = levels, .def = "info", .help = "error, warn, info or debug" },
 	{ "json", HT_OPT_BOOL, offsetof(struct options_log, json), .def = "no", .help = "write log lines as JSON" },
@@ -77,6 +80,7 @@ static const struct ht_options broker_table = HT_OPTIONS(struct options_broker, 
 static const struct ht_options journal_table = HT_OPTIONS(struct options_journal, journal_rows);
 static const struct ht_options reach_table = HT_OPTIONS(struct options_reach, reach_rows);
 static const struct ht_options index_table = HT_OPTIONS(struct options_index, index_rows);
+static const struct ht_options alerts_table = HT_OPTIONS(struct options_alerts, alerts_rows);
 static const struct ht_options log_table = HT_OPTIONS(struct options_log, log_rows);
 /* clang-format on */
 
@@ -93,6 +97,7 @@ static const struct ht_option rows[] = {
 	SECTION(journal, "what is kept"),
 	SECTION(reach, "what agents are told to ping"),
 	SECTION(index, "the index"),
+	SECTION(alerts, "telling people"),
 	SECTION(log, "the log"),
 };
 static const struct ht_options table = HT_OPTIONS(struct options, rows);

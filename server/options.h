@@ -46,6 +46,9 @@ struct options_reach {
 struct options_index {
 	char *definition;
 };
+struct options_alerts {
+	char *channels; /* NULL: nobody is told */
+};
 struct options_log {
 	int level;
 	bool json;
@@ -59,6 +62,7 @@ struct options {
 	struct options_journal journal;
 	struct options_reach reach;
 	struct options_index index;
+	struct options_alerts alerts;
 	struct options_log log;
 	bool own_ca;     /* no certificate of another CA is configured */
 	char *ca_dir;    /* <state_dir>/ca */

@@ -13,6 +13,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/alert/heartbeat.h"
+#include "server/alert/sender.h"
 #include "server/ingest/ingest.h"
 #include "server/registry/broker_sync.h"
 #include "server/registry/dynsec.h"
@@ -44,6 +46,9 @@ struct server {
 	struct enroll_context enroll;
 	struct ingest *ingest;
 	struct push *push; /* NULL: reach.push is off */
+	const struct channels *channels;
+	struct sender *sender;
+	struct heartbeat *heartbeat;
 	struct web *web;
 	struct keep_result kept;
 	bool keeping, stopping;
@@ -123,12 +128,36 @@ static void close_all(struct server *s)
 		uv_close(handles[i], NULL);
 }
 
+static void on_sender_stopped(void *arg)
+{
+	struct server *s = arg;
+
+	s->sender = NULL;
+	channels_release(s->channels);
+	s->channels = NULL;
+	close_all(s);
+}
+
+static void on_heartbeat_stopped(void *arg)
+{
+	struct server *s = arg;
+
+	s->heartbeat = NULL;
+	if (s->sender)
+		sender_stop(s->sender, on_sender_stopped, s);
+	else
+		on_sender_stopped(s);
+}
+
 static void on_push_stopped(void *arg)
 {
 	struct server *s = arg;
 
 	s->push = NULL;
-	close_all(s);
+	if (s->heartbeat)
+		heartbeat_stop(s->heartbeat, on_heartbeat_stopped, s);
+	else
+		on_heartbeat_stopped(s);
 }
 
 /* No reply comes any more. */
@@ -140,7 +169,7 @@ static void on_ingest_stopped(void *arg)
 	if (s->push)
 		push_stop(s->push, on_push_stopped, s);
 	else
-		close_all(s);
+		on_push_stopped(s);
 }
 
 static void on_sync_stopped(void *arg)
@@ -187,7 +216,36 @@ static void set_log(const struct options *o)
 	ht_log_init("hatang-server", (enum ht_log_level)o->log.level, o->log.json);
 }
 
-/* What can change while we run: the log, retention, certificates. */
+static ht_err load_channels(
+    const struct options *o, const struct channels **out, struct ht_fault *fault)
+{
+	if (o->alerts.channels)
+		return channels_load(o->alerts.channels, out, fault);
+	*out = channels_none();
+	return HT_OK;
+}
+
+/* Bad channels are refused; those that run go on. */
+static void reload_channels(struct server *s, const struct options *fresh)
+{
+	const struct channels *channels;
+	struct ht_fault fault = { 0 };
+
+	if (load_channels(fresh, &channels, &fault)) {
+		ht_log_error("server.reload", "channels=old text=\"%s\"", fault.text);
+		if (s->sender)
+			sender_reload(s->sender, s->channels);
+		return;
+	}
+	channels_release(s->channels);
+	s->channels = channels;
+	if (s->sender)
+		sender_reload(s->sender, channels);
+	if (s->heartbeat)
+		heartbeat_reload(s->heartbeat, channels);
+}
+
+/* What can change while we run: the log, retention, certificates, channels. */
 static void on_hup(uv_signal_t *signal, int number)
 {
 	struct server *s = signal->data;
@@ -202,6 +260,8 @@ static void on_hup(uv_signal_t *signal, int number)
 		ht_log_error("server.reload", "certificates=old text=\"%s\"", fault.text);
 	s->o->journal = fresh.journal;
 	s->o->log = fresh.log;
+	if (!s->stopping)
+		reload_channels(s, &fresh);
 	options_fini(&fresh);
 	set_log(s->o);
 	ht_log_info("server.reloaded", "file=%s", s->config_file);
@@ -400,142 +460,166 @@ static ht_err start_push(struct server *s, struct ht_fault *fault)
 
 	return r->push ? push_start(&s->loop, s->writer, &config, &s->push, fault)
 		       : HT_OK;
-}
 
-/* ── the web ─────────────────────────────────────────────────────────────────────── */
+	/* ── telling people
+	 * ─────────────────────────────────────────────────────────────── */
 
-/* From an API thread: certificates or configurations may have changed. */
-static void on_changed(void *arg)
-{
-	struct server *s = arg;
+	static ht_err start_sender(struct server * s, struct ht_fault * fault)
+	{
+		struct sender_config config = {
+			.loop = &s->loop,
+			.writer = s->writer,
+			.publish = sync_publish,
+			.publish_arg = s,
+		};
+		ht_err err = load_channels(s->o, &s->channels, fault);
 
-	broker_sync_poke(s->sync);
-}
-
-static void fill_enroll(struct server *s)
-{
-	const struct options_mqtt *m = &s->o->mqtt;
-	size_t n = 0;
-
-	s->enroll = (struct enroll_context){
-		.ca = s->ca,
-		.mqtt_host = m->public_host ? m->public_host : m->host,
-		.mqtt_tls_name = m->tls_name      ? m->tls_name
-				 : m->public_host ? m->public_host
-						  : m->host,
-	};
-	for (size_t i = 0; i < m->public_ports.n && n < 3; i++) {
-		int64_t port;
-
-		if (!ht_int_parse(m->public_ports.at[i], &port) && port > 0 &&
-		    port < 65536)
-			s->enroll.mqtt_ports[n++] = (uint16_t)port;
-	}
-	if (n == 0)
-		s->enroll.mqtt_ports[0] = (uint16_t)m->port;
-}
-
-static ht_err start_web(struct server *s, struct ht_fault *fault)
-{
-	struct setup_https https;
-	ht_err err = setup_https(s->o, &https, fault);
-
-	if (err)
+		if (!err)
+			err = sender_start(&config, s->channels, &s->sender);
+		if (!err)
+			err = heartbeat_start(
+			    &s->loop, s->writer, s->channels, &s->heartbeat);
 		return err;
-	fill_enroll(s);
-	struct web_options options = {
-		.address = s->o->http.listen,
-		.port = (uint16_t)s->o->http.port,
-		.cert_file = https.cert[0] ? https.cert : NULL,
-		.key_file = https.key[0] ? https.key : NULL,
-		.db_file = s->o->db_file,
-		.share_dir = s->o->server.share_dir,
-		.enroll = s->ca ? &s->enroll : NULL,
-		.changed = on_changed,
-		.changed_arg = s,
-		.definition = s->o->index.definition,
-		.writer = s->writer,
-	};
-	err = web_start(&options, &s->web, fault);
-	if (!err)
-		ht_log_info("server.web", "url=%s://%s:%d",
-		    https.cert[0] ? "https" : "http", s->o->http.listen,
-		    web_port(s->web));
-	return err;
-}
+	}
 
-static void watch(struct server *s, uv_signal_t *handle, int number, uv_signal_cb cb)
-{
-	uv_signal_init(&s->loop, handle);
-	handle->data = s;
-	uv_signal_start(handle, cb, number);
-}
+	/* ── the web
+	 * ─────────────────────────────────────────────────────────────────────── */
 
-static void watch_all(struct server *s)
-{
-	signal(SIGPIPE, SIG_IGN);
-	watch(s, &s->term, SIGTERM, on_stop_signal);
-	watch(s, &s->interrupt, SIGINT, on_stop_signal);
-	watch(s, &s->hup, SIGHUP, on_hup);
-	uv_timer_init(&s->loop, &s->keep_timer);
-	s->keep_timer.data = s;
-	uv_timer_start(&s->keep_timer, on_keep, KEEP_SOON_MS, 0);
-	uv_timer_init(&s->loop, &s->give_up);
-	s->give_up.data = s;
-}
+	/* From an API thread: certificates or configurations may have changed. */
+	static void on_changed(void *arg)
+	{
+		struct server *s = arg;
 
-static ht_err start(struct server *s, struct ht_fault *fault)
-{
-	ht_err err = score_start(fault);
+		broker_sync_poke(s->sync);
+	}
 
-	if (!err)
-		err = open_store(s->o, fault);
-	if (!err)
-		err = client_library_init();
-	if (!err)
-		err = setup_parts(s->o, &s->ca, fault);
-	if (!err)
-		err = writer_start(&s->loop, s->o->db_file, &s->writer, fault);
-	if (err)
+	static void fill_enroll(struct server * s)
+	{
+		const struct options_mqtt *m = &s->o->mqtt;
+		size_t n = 0;
+
+		s->enroll = (struct enroll_context){
+			.ca = s->ca,
+			.mqtt_host = m->public_host ? m->public_host : m->host,
+			.mqtt_tls_name = m->tls_name      ? m->tls_name
+					 : m->public_host ? m->public_host
+							  : m->host,
+		};
+		for (size_t i = 0; i < m->public_ports.n && n < 3; i++) {
+			int64_t port;
+
+			if (!ht_int_parse(m->public_ports.at[i], &port) && port > 0 &&
+			    port < 65536)
+				s->enroll.mqtt_ports[n++] = (uint16_t)port;
+		}
+		if (n == 0)
+			s->enroll.mqtt_ports[0] = (uint16_t)m->port;
+	}
+
+	static ht_err start_web(struct server * s, struct ht_fault * fault)
+	{
+		struct setup_https https;
+		ht_err err = setup_https(s->o, &https, fault);
+
+		if (err)
+			return err;
+		fill_enroll(s);
+		struct web_options options = {
+			.address = s->o->http.listen,
+			.port = (uint16_t)s->o->http.port,
+			.cert_file = https.cert[0] ? https.cert : NULL,
+			.key_file = https.key[0] ? https.key : NULL,
+			.db_file = s->o->db_file,
+			.share_dir = s->o->server.share_dir,
+			.enroll = s->ca ? &s->enroll : NULL,
+			.changed = on_changed,
+			.changed_arg = s,
+			.definition = s->o->index.definition,
+			.writer = s->writer,
+		};
+		err = web_start(&options, &s->web, fault);
+		if (!err)
+			ht_log_info("server.web", "url=%s://%s:%d",
+			    https.cert[0] ? "https" : "http", s->o->http.listen,
+			    web_port(s->web));
 		return err;
-	watch_all(s);
-	err = start_ingest(s, fault);
-	if (!err)
-		err = start_sync(s);
-	if (!err)
-		err = start_push(s, fault);
-	if (!err)
-		err = start_web(s, fault);
-	return err;
-}
-
-int serve(const char *config_file, struct options *options)
-{
-	struct server s = { .config_file = config_file, .o = options };
-	struct ht_fault fault = { 0 };
-
-	set_log(options);
-	if (serve_lock(options, &fault) < 0) {
-		ht_log_error("server.start", "text=\"%s\"", fault.text);
-		return HT_EXIT_FAILURE;
 	}
-	uv_loop_init(&s.loop);
-	ht_err err = start(&s, &fault);
-	if (err) {
-		ht_log_error(
-		    "server.start", "err=%s text=\"%s\"", ht_err_name(err), fault.text);
-		s.exit_code = err == HT_CONFIG ? HT_EXIT_CONFIG : HT_EXIT_FAILURE;
-		if (s.writer)
-			stop(&s);
-	} else {
-		ht_log_info("server.started", "version=%s state_dir=%s broker=%s:%lld",
-		    HATANG_VERSION, options->server.state_dir, options->mqtt.host,
-		    (long long)options->mqtt.port);
-		sd_notify(0, "READY=1");
+
+	static void watch(
+	    struct server * s, uv_signal_t * handle, int number, uv_signal_cb cb)
+	{
+		uv_signal_init(&s->loop, handle);
+		handle->data = s;
+		uv_signal_start(handle, cb, number);
 	}
-	uv_run(&s.loop, UV_RUN_DEFAULT);
-	uv_loop_close(&s.loop);
-	client_library_fini();
-	ht_log_info("server.stopped", "code=%d", s.exit_code);
-	return s.exit_code;
-}
+
+	static void watch_all(struct server * s)
+	{
+		signal(SIGPIPE, SIG_IGN);
+		watch(s, &s->term, SIGTERM, on_stop_signal);
+		watch(s, &s->interrupt, SIGINT, on_stop_signal);
+		watch(s, &s->hup, SIGHUP, on_hup);
+		uv_timer_init(&s->loop, &s->keep_timer);
+		s->keep_timer.data = s;
+		uv_timer_start(&s->keep_timer, on_keep, KEEP_SOON_MS, 0);
+		uv_timer_init(&s->loop, &s->give_up);
+		s->give_up.data = s;
+	}
+
+	static ht_err start(struct server * s, struct ht_fault * fault)
+	{
+		ht_err err = score_start(fault);
+
+		if (!err)
+			err = open_store(s->o, fault);
+		if (!err)
+			err = client_library_init();
+		if (!err)
+			err = setup_parts(s->o, &s->ca, fault);
+		if (!err)
+			err = writer_start(&s->loop, s->o->db_file, &s->writer, fault);
+		if (err)
+			return err;
+		watch_all(s);
+		err = start_ingest(s, fault);
+		if (!err)
+			err = start_sync(s);
+		if (!err)
+			err = start_push(s, fault);
+		err = start_sender(s, fault);
+		if (!err)
+			err = start_web(s, fault);
+		return err;
+	}
+
+	int serve(const char *config_file, struct options *options)
+	{
+		struct server s = { .config_file = config_file, .o = options };
+		struct ht_fault fault = { 0 };
+
+		set_log(options);
+		if (serve_lock(options, &fault) < 0) {
+			ht_log_error("server.start", "text=\"%s\"", fault.text);
+			return HT_EXIT_FAILURE;
+		}
+		uv_loop_init(&s.loop);
+		ht_err err = start(&s, &fault);
+		if (err) {
+			ht_log_error("server.start", "err=%s text=\"%s\"",
+			    ht_err_name(err), fault.text);
+			s.exit_code = err == HT_CONFIG ? HT_EXIT_CONFIG : HT_EXIT_FAILURE;
+			if (s.writer)
+				stop(&s);
+		} else {
+			ht_log_info("server.started",
+			    "version=%s state_dir=%s broker=%s:%lld", HATANG_VERSION,
+			    options->server.state_dir, options->mqtt.host,
+			    (long long)options->mqtt.port);
+			sd_notify(0, "READY=1");
+		}
+		uv_run(&s.loop, UV_RUN_DEFAULT);
+		uv_loop_close(&s.loop);
+		client_library_fini();
+		ht_log_info("server.stopped", "code=%d", s.exit_code);
+		return s.exit_code;
+	}
