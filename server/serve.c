@@ -460,166 +460,164 @@ static ht_err start_push(struct server *s, struct ht_fault *fault)
 
 	return r->push ? push_start(&s->loop, s->writer, &config, &s->push, fault)
 		       : HT_OK;
+}
 
-	/* ── telling people
-	 * ─────────────────────────────────────────────────────────────── */
+/* ── telling people ─────────────────────────────────────────────────────────────── */
 
-	static ht_err start_sender(struct server * s, struct ht_fault * fault)
-	{
-		struct sender_config config = {
-			.loop = &s->loop,
-			.writer = s->writer,
-			.publish = sync_publish,
-			.publish_arg = s,
-		};
-		ht_err err = load_channels(s->o, &s->channels, fault);
+static ht_err start_sender(struct server *s, struct ht_fault *fault)
+{
+	struct sender_config config = {
+		.loop = &s->loop,
+		.writer = s->writer,
+		.publish = sync_publish,
+		.publish_arg = s,
+	};
+	ht_err err = load_channels(s->o, &s->channels, fault);
 
-		if (!err)
-			err = sender_start(&config, s->channels, &s->sender);
-		if (!err)
-			err = heartbeat_start(
-			    &s->loop, s->writer, s->channels, &s->heartbeat);
+	if (!err)
+		err = sender_start(&config, s->channels, &s->sender);
+	if (!err)
+		err = heartbeat_start(&s->loop, s->writer, s->channels, &s->heartbeat);
+	return err;
+}
+
+/* ── the web ─────────────────────────────────────────────────────────────────────── */
+
+/* From an API thread: certificates or configurations may have changed. */
+static void on_changed(void *arg)
+{
+	struct server *s = arg;
+
+	broker_sync_poke(s->sync);
+}
+
+static void fill_enroll(struct server *s)
+{
+	const struct options_mqtt *m = &s->o->mqtt;
+	size_t n = 0;
+
+	s->enroll = (struct enroll_context){
+		.ca = s->ca,
+		.mqtt_host = m->public_host ? m->public_host : m->host,
+		.mqtt_tls_name = m->tls_name      ? m->tls_name
+				 : m->public_host ? m->public_host
+						  : m->host,
+	};
+	for (size_t i = 0; i < m->public_ports.n && n < 3; i++) {
+		int64_t port;
+
+		if (!ht_int_parse(m->public_ports.at[i], &port) && port > 0 &&
+		    port < 65536)
+			s->enroll.mqtt_ports[n++] = (uint16_t)port;
+	}
+	if (n == 0)
+		s->enroll.mqtt_ports[0] = (uint16_t)m->port;
+}
+
+static ht_err start_web(struct server *s, struct ht_fault *fault)
+{
+	struct setup_https https;
+	ht_err err = setup_https(s->o, &https, fault);
+
+	if (err)
 		return err;
-	}
+	fill_enroll(s);
+	struct web_options options = {
+		.address = s->o->http.listen,
+		.port = (uint16_t)s->o->http.port,
+		.cert_file = https.cert[0] ? https.cert : NULL,
+		.key_file = https.key[0] ? https.key : NULL,
+		.db_file = s->o->db_file,
+		.share_dir = s->o->server.share_dir,
+		.enroll = s->ca ? &s->enroll : NULL,
+		.changed = on_changed,
+		.changed_arg = s,
+		.definition = s->o->index.definition,
+		.writer = s->writer,
+		.sender = s->sender,
+	};
+	err = web_start(&options, &s->web, fault);
+	if (!err)
+		ht_log_info("server.web", "url=%s://%s:%d",
+		    https.cert[0] ? "https" : "http", s->o->http.listen,
+		    web_port(s->web));
+	return err;
+}
 
-	/* ── the web
-	 * ─────────────────────────────────────────────────────────────────────── */
+static void watch(struct server *s, uv_signal_t *handle, int number, uv_signal_cb cb)
+{
+	uv_signal_init(&s->loop, handle);
+	handle->data = s;
+	uv_signal_start(handle, cb, number);
+}
 
-	/* From an API thread: certificates or configurations may have changed. */
-	static void on_changed(void *arg)
-	{
-		struct server *s = arg;
+static void watch_all(struct server *s)
+{
+	signal(SIGPIPE, SIG_IGN);
+	watch(s, &s->term, SIGTERM, on_stop_signal);
+	watch(s, &s->interrupt, SIGINT, on_stop_signal);
+	watch(s, &s->hup, SIGHUP, on_hup);
+	uv_timer_init(&s->loop, &s->keep_timer);
+	s->keep_timer.data = s;
+	uv_timer_start(&s->keep_timer, on_keep, KEEP_SOON_MS, 0);
+	uv_timer_init(&s->loop, &s->give_up);
+	s->give_up.data = s;
+}
 
-		broker_sync_poke(s->sync);
-	}
+static ht_err start(struct server *s, struct ht_fault *fault)
+{
+	ht_err err = score_start(fault);
 
-	static void fill_enroll(struct server * s)
-	{
-		const struct options_mqtt *m = &s->o->mqtt;
-		size_t n = 0;
-
-		s->enroll = (struct enroll_context){
-			.ca = s->ca,
-			.mqtt_host = m->public_host ? m->public_host : m->host,
-			.mqtt_tls_name = m->tls_name      ? m->tls_name
-					 : m->public_host ? m->public_host
-							  : m->host,
-		};
-		for (size_t i = 0; i < m->public_ports.n && n < 3; i++) {
-			int64_t port;
-
-			if (!ht_int_parse(m->public_ports.at[i], &port) && port > 0 &&
-			    port < 65536)
-				s->enroll.mqtt_ports[n++] = (uint16_t)port;
-		}
-		if (n == 0)
-			s->enroll.mqtt_ports[0] = (uint16_t)m->port;
-	}
-
-	static ht_err start_web(struct server * s, struct ht_fault * fault)
-	{
-		struct setup_https https;
-		ht_err err = setup_https(s->o, &https, fault);
-
-		if (err)
-			return err;
-		fill_enroll(s);
-		struct web_options options = {
-			.address = s->o->http.listen,
-			.port = (uint16_t)s->o->http.port,
-			.cert_file = https.cert[0] ? https.cert : NULL,
-			.key_file = https.key[0] ? https.key : NULL,
-			.db_file = s->o->db_file,
-			.share_dir = s->o->server.share_dir,
-			.enroll = s->ca ? &s->enroll : NULL,
-			.changed = on_changed,
-			.changed_arg = s,
-			.definition = s->o->index.definition,
-			.writer = s->writer,
-		};
-		err = web_start(&options, &s->web, fault);
-		if (!err)
-			ht_log_info("server.web", "url=%s://%s:%d",
-			    https.cert[0] ? "https" : "http", s->o->http.listen,
-			    web_port(s->web));
+	if (!err)
+		err = open_store(s->o, fault);
+	if (!err)
+		err = client_library_init();
+	if (!err)
+		err = setup_parts(s->o, &s->ca, fault);
+	if (!err)
+		err = writer_start(&s->loop, s->o->db_file, &s->writer, fault);
+	if (err)
 		return err;
-	}
-
-	static void watch(
-	    struct server * s, uv_signal_t * handle, int number, uv_signal_cb cb)
-	{
-		uv_signal_init(&s->loop, handle);
-		handle->data = s;
-		uv_signal_start(handle, cb, number);
-	}
-
-	static void watch_all(struct server * s)
-	{
-		signal(SIGPIPE, SIG_IGN);
-		watch(s, &s->term, SIGTERM, on_stop_signal);
-		watch(s, &s->interrupt, SIGINT, on_stop_signal);
-		watch(s, &s->hup, SIGHUP, on_hup);
-		uv_timer_init(&s->loop, &s->keep_timer);
-		s->keep_timer.data = s;
-		uv_timer_start(&s->keep_timer, on_keep, KEEP_SOON_MS, 0);
-		uv_timer_init(&s->loop, &s->give_up);
-		s->give_up.data = s;
-	}
-
-	static ht_err start(struct server * s, struct ht_fault * fault)
-	{
-		ht_err err = score_start(fault);
-
-		if (!err)
-			err = open_store(s->o, fault);
-		if (!err)
-			err = client_library_init();
-		if (!err)
-			err = setup_parts(s->o, &s->ca, fault);
-		if (!err)
-			err = writer_start(&s->loop, s->o->db_file, &s->writer, fault);
-		if (err)
-			return err;
-		watch_all(s);
-		err = start_ingest(s, fault);
-		if (!err)
-			err = start_sync(s);
-		if (!err)
-			err = start_push(s, fault);
+	watch_all(s);
+	err = start_ingest(s, fault);
+	if (!err)
+		err = start_sync(s);
+	if (!err)
+		err = start_push(s, fault);
+	if (!err)
 		err = start_sender(s, fault);
-		if (!err)
-			err = start_web(s, fault);
-		return err;
-	}
+	if (!err)
+		err = start_web(s, fault);
+	return err;
+}
 
-	int serve(const char *config_file, struct options *options)
-	{
-		struct server s = { .config_file = config_file, .o = options };
-		struct ht_fault fault = { 0 };
+int serve(const char *config_file, struct options *options)
+{
+	struct server s = { .config_file = config_file, .o = options };
+	struct ht_fault fault = { 0 };
 
-		set_log(options);
-		if (serve_lock(options, &fault) < 0) {
-			ht_log_error("server.start", "text=\"%s\"", fault.text);
-			return HT_EXIT_FAILURE;
-		}
-		uv_loop_init(&s.loop);
-		ht_err err = start(&s, &fault);
-		if (err) {
-			ht_log_error("server.start", "err=%s text=\"%s\"",
-			    ht_err_name(err), fault.text);
-			s.exit_code = err == HT_CONFIG ? HT_EXIT_CONFIG : HT_EXIT_FAILURE;
-			if (s.writer)
-				stop(&s);
-		} else {
-			ht_log_info("server.started",
-			    "version=%s state_dir=%s broker=%s:%lld", HATANG_VERSION,
-			    options->server.state_dir, options->mqtt.host,
-			    (long long)options->mqtt.port);
-			sd_notify(0, "READY=1");
-		}
-		uv_run(&s.loop, UV_RUN_DEFAULT);
-		uv_loop_close(&s.loop);
-		client_library_fini();
-		ht_log_info("server.stopped", "code=%d", s.exit_code);
-		return s.exit_code;
+	set_log(options);
+	if (serve_lock(options, &fault) < 0) {
+		ht_log_error("server.start", "text=\"%s\"", fault.text);
+		return HT_EXIT_FAILURE;
 	}
+	uv_loop_init(&s.loop);
+	ht_err err = start(&s, &fault);
+	if (err) {
+		ht_log_error(
+		    "server.start", "err=%s text=\"%s\"", ht_err_name(err), fault.text);
+		s.exit_code = err == HT_CONFIG ? HT_EXIT_CONFIG : HT_EXIT_FAILURE;
+		if (s.writer)
+			stop(&s);
+	} else {
+		ht_log_info("server.started", "version=%s state_dir=%s broker=%s:%lld",
+		    HATANG_VERSION, options->server.state_dir, options->mqtt.host,
+		    (long long)options->mqtt.port);
+		sd_notify(0, "READY=1");
+	}
+	uv_run(&s.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&s.loop);
+	client_library_fini();
+	ht_log_info("server.stopped", "code=%d", s.exit_code);
+	return s.exit_code;
+}

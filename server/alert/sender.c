@@ -56,6 +56,7 @@ struct claim_call {
 
 struct sender {
 	struct sender_config config;
+	uv_mutex_t lock;                 /* guards `channels`: API threads read it */
 	const struct channels *channels; /* held */
 	struct transfers *transfers;
 	uv_async_t wake; /* from the writer's thread: rows were committed */
@@ -93,6 +94,7 @@ static void sender_waited(struct sender *s)
 	while (s->first) /* whose mark was refused: they stay pending */
 		delivery_free(s->first);
 	channels_release(s->channels);
+	uv_mutex_destroy(&s->lock);
 	free(s);
 	done(arg);
 }
@@ -771,8 +773,13 @@ ht_err sender_start(const struct sender_config *config, const struct channels *c
 	if (!s)
 		return HT_NOMEM;
 	s->config = *config;
+	if (uv_mutex_init(&s->lock)) {
+		free(s);
+		return HT_NOMEM;
+	}
 	ht_err err = transfers_new(config->loop, &s->transfers);
 	if (err) {
+		uv_mutex_destroy(&s->lock);
 		free(s);
 		return err;
 	}
@@ -790,9 +797,10 @@ ht_err sender_start(const struct sender_config *config, const struct channels *c
 
 void sender_reload(struct sender *s, const struct channels *channels)
 {
+	uv_mutex_lock(&s->lock);
 	const struct channels *old = s->channels;
-
 	s->channels = channels_hold(channels);
+	uv_mutex_unlock(&s->lock);
 	channels_release(old);
 	for (size_t i = 0; i < s->n_lanes; i++)
 		s->lanes[i].pause_until_ms = 0;
@@ -839,4 +847,12 @@ void sender_stop(struct sender *s, void (*done)(void *arg), void *arg)
 	/* Behind all marks and claims that were asked for: it ends them too. */
 	if (writer_post(s->config.writer, watch_fn, unwatch_done, s))
 		unwatch_done(s, HT_OK);
+}
+
+const struct channels *sender_channels(struct sender *s)
+{
+	uv_mutex_lock(&s->lock);
+	const struct channels *c = channels_hold(s->channels);
+	uv_mutex_unlock(&s->lock);
+	return c;
 }

@@ -34,4 +34,7 @@ void sender_reload(struct sender *s, const struct channels *channels);
  * sender is freed. The writer must live until then. */
 void sender_stop(struct sender *s, void (*done)(void *arg), void *arg);
 
+/* The channels in force, held: release them. Any thread, until sender_stop. */
+const struct channels *sender_channels(struct sender *s);
+
 #endif

@@ -22,7 +22,7 @@ route_handler outages_list, outages_show, links_timeline, timelines_list;
 /* api_incident.c */
 route_handler incidents_list, incidents_show, incidents_ack;
 /* api_alert.c */
-route_handler alerts_explain, messages_list;
+route_handler alerts_explain, alerts_test, messages_list;
 /* api_agent.c */
 route_handler agents_list, agents_show, clones_list, latest_list, gaps_list, garbage_list;
 /* api_maintenance.c */

@@ -1,8 +1,15 @@
 /* Why somebody was or was not told, and what waits in the outbox. */
+#include <sodium.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "base/option.h"
+#include "server/alert/channel.h"
+#include "server/alert/outbox.h"
+#include "server/alert/sender.h"
 #include "server/web/api.h"
+#include "server/web/context.h"
 #include "server/web/incident.h"
 #include "server/web/outage_sql.h"
 #include "server/web/value.h"
@@ -163,4 +170,68 @@ void messages_list(struct request *rq, struct reply *re)
 	page_finish(&p);
 	if (err && err != HT_NOTFOUND)
 		http_failed(re, err, "listing messages");
+}
+
+struct test_put {
+	const char *channels[CHANNELS_MAX];
+	char keys[CHANNELS_MAX][OUTBOX_KEY_MAX];
+	size_t n;
+	int64_t now_ms;
+};
+
+static ht_err test_put_fn(struct db *db, void *arg)
+{
+	struct test_put *t = arg;
+	ht_err err = HT_OK;
+
+	for (size_t i = 0; i < t->n && !err; i++)
+		err = outbox_put_test(
+		    db, t->channels[i], t->now_ms, randombytes_random(), t->keys[i]);
+	return err;
+}
+
+static void tests_emit(struct reply *re, const struct test_put *t)
+{
+	struct emit e;
+
+	emit_init(&e, &re->body);
+	emit_object(&e, NULL);
+	emit_list(&e, "messages");
+	for (size_t i = 0; i < t->n; i++) {
+		emit_object(&e, NULL);
+		emit_text(&e, "channel", t->channels[i]);
+		emit_text(&e, "key", t->keys[i]);
+		emit_end_object(&e);
+	}
+	emit_end_list(&e);
+	emit_end_object(&e);
+}
+
+/* A message by one channel or by each; what becomes of it stands in the outbox. */
+void alerts_test(struct request *rq, struct reply *re)
+{
+	struct sender *sender = web_context(rq->web)->options.sender;
+	const struct channels *channels = sender ? sender_channels(sender) : NULL;
+	const char *name = param_text(&rq->fields, "channel");
+	struct test_put t = { .now_ms = ht_wall_ms() };
+
+	for (size_t i = 0; channels && i < channels->n; i++) {
+		if (!name || strcmp(name, channels->at[i].id) == 0)
+			t.channels[t.n++] = channels->at[i].id;
+	}
+	if (http_scope(rq)) {
+		http_denied(re, "channels tell people of all agencies: an account for "
+				"all agencies may test them");
+	} else if (t.n == 0) {
+		http_problem(re, 404, "not-found", "No such channel",
+		    "the channels file (alerts.channels in server.yaml) has %s%s%s",
+		    name ? "no channel `" : "none", name ? name : "", name ? "`" : "");
+	} else {
+		ht_err err = writer_call(rq->writer, test_put_fn, &t);
+		if (err)
+			http_from_err(re, err, NULL);
+		else
+			tests_emit(re, &t);
+	}
+	channels_release(channels);
 }

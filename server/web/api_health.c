@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "server/store/writer.h"
 #include "server/web/api.h"
 #include "server/web/context.h"
@@ -166,6 +167,40 @@ static void metrics_totals(struct request *rq, struct ht_buf *b)
 	db_done(rows);
 }
 
+/* Each family's lines stand together: the rows are read once a family. */
+static void metrics_outbox(struct request *rq, struct ht_buf *b)
+{
+	static const struct {
+		const char *name, *help;
+		int column;
+	} families[] = {
+		{ "hatang_messages", "Messages to people, by channel and state.", 2 },
+		{ "hatang_message_failures",
+		    "Attempts at them that failed, by channel and state.", 3 },
+		{ "hatang_message_oldest_seconds",
+		    "Age of the oldest message that still waits.", 4 },
+	};
+
+	for (size_t i = 0; i < HT_COUNT(families); i++) {
+		metric_head(b, families[i].name, "gauge", families[i].help);
+		struct db_rows *rows =
+		    db_start(rq->db, &web_sql, WEB_SQL_METRICS_OUTBOX, "");
+		while (db_next(rows) == HT_OK) {
+			bool age = families[i].column == 4;
+			double value = (double)db_int(rows, families[i].column);
+
+			if (age && strcmp(db_text(rows, 1), "pending") != 0)
+				continue;
+			ht_buf_puts(b, families[i].name);
+			metric_label(b, false, "channel", db_text(rows, 0));
+			metric_label(b, true, "state", db_text(rows, 1));
+			ht_buf_printf(b, "} %.15g\n",
+			    age ? ((double)ht_wall_ms() - value) / 1000 : value);
+		}
+		db_done(rows);
+	}
+}
+
 static void metrics_writer(struct request *rq, struct ht_buf *b)
 {
 	struct writer_stats s;
@@ -241,6 +276,7 @@ void metrics_show(struct request *rq, struct reply *re)
 	metrics_index(rq, &re->body);
 	if (!http_scope(rq)) {
 		metrics_totals(rq, &re->body);
+		metrics_outbox(rq, &re->body);
 		metrics_writer(rq, &re->body);
 		metrics_web(rq, &re->body);
 	}

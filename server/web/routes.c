@@ -152,6 +152,7 @@ static const struct param f_ack[] = {
 static const struct param f_token[] = { NEEDED("agency", PARAM_ID),
 	OPTIONAL("agent", PARAM_ID),
 	{ .name = "valid_s", .type = PARAM_INT, .min = 60, .max = 2592000 } };
+static const struct param f_alert_test[] = { OPTIONAL("channel", PARAM_ID) };
 const struct route routes[] = {
 	{ ROUTE_POST, V1 "/session", "login", ROUTE_PUBLIC, session_login,
 	    FIELDS(f_login) },
@@ -212,6 +213,8 @@ const struct route routes[] = {
 	    incidents_ack, FIELDS(f_ack) },
 	{ ROUTE_GET, V1 "/alerts/explain/{id}", "explainAlert", ROUTE_VIEWER,
 	    alerts_explain },
+	{ ROUTE_POST, V1 "/alerts/test", "testAlerts", ROUTE_OPERATOR, alerts_test,
+	    FIELDS(f_alert_test) },
 	{ ROUTE_GET, V1 "/alerts/messages", "listMessages", ROUTE_OPERATOR, messages_list,
 	    QUERY(q_messages) },
 	{ ROUTE_GET, V1 "/machines", "listMachines", ROUTE_VIEWER, machines_list,

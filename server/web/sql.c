@@ -256,6 +256,9 @@ static const char *const statements[WEB_SQL_STATEMENTS] = {
 	    " (SELECT count(*) FROM journal_aside WHERE decided_ms IS NULL)",
 	[WEB_SQL_METRICS_GARBAGE] =
 	    "SELECT reason, sum(n) FROM garbage_count GROUP BY reason ORDER BY reason",
+	[WEB_SQL_METRICS_OUTBOX] =
+	    "SELECT channel, state, count(*), sum(max(attempts - (state = 'sent'), 0)),"
+	    " min(created_ms) FROM outbox GROUP BY channel, state",
 	[WEB_SQL_METRICS_INDEX] =
 	    "SELECT definition, indicator, scope, own, value, coverage, confidence FROM "
 	    "index_value"

@@ -11,6 +11,7 @@
 
 struct web;
 struct writer;
+struct sender;
 struct enroll_context; /* server/registry/enroll.h */
 
 struct web_options {
@@ -27,6 +28,7 @@ struct web_options {
 	void *changed_arg;
 	const char *definition; /* index definition shown by default; NULL: the first */
 	struct writer *writer;  /* borrowed; outlives the web */
+	struct sender *sender;  /* borrowed, the same; NULL: nobody is told */
 	int threads;            /* 0: 4 */
 	int connections;        /* 0: 512, of them at most a quarter from one address */
 };

@@ -370,3 +370,31 @@ def test_heartbeat_and_peer(desk):
     until("the peer is silent", lambda: states() == ["answering", "silent"])
     peer.start()
     until("the peer is back", lambda: states() == ["answering", "silent", "answering"])
+
+
+def test_by_the_api(desk):
+    """A test message by each channel: each one's result is told, tried once; rows that the
+    server's own connection commits leave at once, without a look; /metrics counts them."""
+    from web_fixture import Client
+
+    good, bad = desk.webhook("good"), desk.webhook("bad", "redirect")
+    desk.start()
+    web = Client(f"http://127.0.0.1:{desk.office.server.http_port}")
+    password = (desk.office.server.state / "first-password").read_text().split()[1]
+    assert web.login("admin", password).status == 200
+    begin = time.monotonic()
+    made = web.call("POST", "/api/v1/alerts/test", {})
+    assert made.status == 200, made.body
+    keys = {m["channel"]: m["key"] for m in made.json["messages"]}
+    assert set(keys) == {"good", "bad"}
+    until("it came", lambda: good.keys() == [keys["good"]])
+    assert time.monotonic() - begin < 5, "woken by the commit, not by a timer"
+    until("the bad one has failed", lambda: desk.row(keys["bad"])[0] == "failed")
+    assert desk.row(keys["bad"])[1] == 1 and "redirect" in desk.row(keys["bad"])[2]
+    listed = web.get(f"alerts/messages?key={keys['bad']}").json["items"]
+    assert listed[0]["state"] == "failed"
+    assert web.call("POST", "/api/v1/alerts/test", {"channel": "none"}).status == 404
+    metrics = web.call("GET", "/metrics").body.decode()
+    assert 'hatang_messages{channel="good",state="sent"} 1' in metrics
+    assert 'hatang_message_failures{channel="bad",state="failed"} 1' in metrics
+    assert bad.taken() == []
