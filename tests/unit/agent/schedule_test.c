@@ -193,6 +193,23 @@ static void test_soon(void **state)
 	assert_int_equal(schedule_next_ns(&s), t + 600 * S);
 }
 
+/* A run without end begins once, and is asked for nothing more for a year. */
+static void test_endless(void **state)
+{
+	struct schedule_job j[1] = { job("a", S, SCHEDULE_ENDLESS) };
+	struct schedule s;
+
+	j[0].continuous = true;
+	schedule_start(&s, j, 1, "agent", 0);
+	expect_run(&s, schedule_next_ns(&s), 0);
+	assert_int_equal(schedule_next_ns(&s), INT64_MAX);
+	expect_none(&s, 365 * 86400 * S);
+	assert_int_equal(j[0].skipped, 0);
+	/* it could not go on: it begins again a second later */
+	schedule_ended(&s, 0, 365 * 86400 * S, false);
+	expect_run(&s, 365 * 86400 * S + S, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_continuous),
 		cmocka_unit_test(test_concurrency),
 		cmocka_unit_test(test_soon),
+		cmocka_unit_test(test_endless),
 	};
 
 	return cmocka_run_group_tests_name("agent/schedule", tests, NULL, NULL);

@@ -1,0 +1,271 @@
+/* The probe `reach` on a real kernel, in a network of its own whose only host is
+ * ourselves. What it decides is tested in tests/unit/base/reach_test.c; here, that it
+ * counts what is really an answer and nothing else. */
+#include "unit/test.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hist.h"
+#include "probes/wan/icmp_packet.h"
+#include "unit/probes/runner.h"
+#include "unit/probes/sandbox.h"
+
+extern const struct probe_ops probe_reach;
+
+#define ID "core"
+
+static void set_answers(bool answers)
+{
+	int fd = open("/proc/sys/net/ipv4/icmp_echo_ignore_all", O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, answers ? "0" : "1", 1), 1);
+	close(fd);
+}
+
+static void assert_answered(const struct runner *r, const char *id, double least)
+{
+	const char *text = runner_string(r, HT_M_REACH_RTT_HISTOGRAM, id);
+	double received = runner_number(r, HT_M_REACH_RECEIVED, id);
+	struct ht_hist h;
+
+	assert_string_equal(runner_string(r, HT_M_REACH_STATE, id), "up");
+	assert_true(received >= least);
+	assert_true(runner_number(r, HT_M_REACH_SENT, id) == received);
+	assert_ok(ht_hist_decode(text, strlen(text), &h));
+	assert_true((double)ht_hist_count(&h) == received);
+	double min = runner_number(r, HT_M_REACH_RTT_MIN, id);
+	double avg = runner_number(r, HT_M_REACH_RTT_AVG, id);
+	double max = runner_number(r, HT_M_REACH_RTT_MAX, id);
+	assert_true(min > 0 && min <= avg && avg <= max && max < 1);
+}
+
+static void answers_of_both_families(struct runner *r, size_t nth)
+{
+	assert_true(runner_run(r, &probe_reach, ID,
+	    "{targets: [{id: a, address: 127.0.0.1}, {id: b, address: 127.0.0.2, "
+	    "parents: "
+	    "[a, elsewhere]},"
+	    " {id: c, address: '::1'}], target: [127.0.0.3], self: [127.0.0.4]}",
+	    2500 * HT_NS_PER_MS));
+	assert_answered(r, "a", 2);
+	assert_answered(r, "b", 2);
+	assert_answered(r, "c", 2);
+	assert_answered(r, "127.0.0.3", 2);
+	assert_int_equal(runner_count(r, HT_M_REACH_STATE), 4); /* self is not told */
+	assert_false(runner_find(r, HT_M_REACH_BLIND, ID)->boolean);
+	assert_int_equal(r->asked[PROBE_ICMP4_SOCKET], nth);
+	assert_int_equal(r->asked[PROBE_ICMP6_SOCKET], nth);
+}
+
+static void test_answers(void **state)
+{
+	struct runner *r = runner_new();
+	int fd = open("/proc/sys/net/ipv4/ping_group_range", O_WRONLY | O_CLOEXEC);
+
+	answers_of_both_families(r, 1); /* on raw sockets */
+	assert_int_equal(write(fd, "0 0", 3), 3);
+	answers_of_both_families(r, 2); /* on datagram sockets */
+	assert_int_equal(pwrite(fd, "1 0", 3, 0), 3);
+	close(fd);
+	runner_free(r);
+}
+
+/* ---- a kernel that is silent, and a stranger who answers in its place ---- */
+
+struct forger {
+	uv_poll_t poll;
+	int fd;
+	size_t requests;
+	void (*answer)(
+	    struct forger *f, uint8_t *packet, size_t len, struct sockaddr_in to);
+};
+
+static void say(
+    struct forger *f, const uint8_t *packet, size_t len, const struct sockaddr_in *to)
+{
+	assert_int_equal(
+	    sendto(f->fd, packet, len, 0, (const struct sockaddr *)to, sizeof(*to)), len);
+}
+
+static void seal(uint8_t *packet, size_t len)
+{
+	packet[0] = 0;
+	packet[2] = packet[3] = 0;
+	uint16_t sum = icmp_packet_checksum(packet, len);
+
+	packet[2] = (uint8_t)(sum >> 8);
+	packet[3] = (uint8_t)sum;
+}
+
+static void on_request(uv_poll_t *poll, int status, int events)
+{
+	struct forger *f = poll->data;
+	uint8_t bytes[ICMP_PACKET_MAX + 60];
+	struct sockaddr_in to;
+	ssize_t n;
+
+	while ((n = recv(f->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 28) {
+		if (bytes[20] != 8)
+			continue;
+		f->requests++;
+		to = (struct sockaddr_in){ .sin_family = AF_INET };
+		memcpy(&to.sin_addr, bytes + 12, 4);
+		f->answer(f, bytes + 20, (size_t)n - 20, to);
+	}
+}
+
+static struct runner *forged(struct forger *f,
+    void (*answer)(struct forger *, uint8_t *, size_t, struct sockaddr_in),
+    int64_t timeout_ns)
+{
+	struct runner *r = runner_new();
+	const struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	*f = (struct forger){ .answer = answer,
+		.fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) };
+	assert_true(f->fd >= 0);
+	/* what it says comes from 127.0.0.1 */
+	assert_int_equal(bind(f->fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	set_answers(false);
+	uv_poll_init(&r->loop, &f->poll, f->fd);
+	f->poll.data = f;
+	uv_poll_start(&f->poll, UV_READABLE, on_request);
+	assert_true(runner_run(
+	    r, &probe_reach, ID, "{targets: [{id: a, address: 127.0.0.1}]}", timeout_ns));
+	uv_close((uv_handle_t *)&f->poll, NULL);
+	set_answers(true);
+	close(f->fd);
+	return r;
+}
+
+static void wrong_secret(
+    struct forger *f, uint8_t *packet, size_t len, struct sockaddr_in to)
+{
+	static const size_t places[] = { ICMP_HEAD, ICMP_HEAD + 2, ICMP_HEAD + 7, 7, 6 };
+
+	/* target, secret, sequence: each alone makes it a stranger's */
+	for (size_t i = 0; i < HT_COUNT(places); i++) {
+		packet[places[i]] ^= 0x40;
+		seal(packet, len);
+		say(f, packet, len, &to);
+		packet[places[i]] ^= 0x40;
+	}
+	packet[2] ^= 1; /* the sum */
+	say(f, packet, len, &to);
+	seal(packet, len);
+	for (size_t cut = 4; cut < ICMP_HEAD + ICMP_COOKIE; cut += 3) {
+		seal(packet, cut < 8 ? 8 : cut);
+		say(f, packet, cut, &to); /* truncated */
+	}
+	seal(packet, len);
+	uint8_t large[ICMP_PACKET_MAX] = { 0 };
+
+	memcpy(large, packet, len);
+	seal(large, sizeof(large));
+	say(f, large, sizeof(large), &to);
+}
+
+static void test_strangers_do_not_answer(void **state)
+{
+	struct forger f;
+	struct runner *r = forged(&f, wrong_secret, 6 * HT_NS_PER_S);
+
+	assert_true(f.requests > 20);
+	assert_string_equal(runner_string(r, HT_M_REACH_STATE, "a"), "down");
+	assert_int_equal(runner_count(r, HT_M_REACH_STATE), 1);
+	assert_true(runner_number(r, HT_M_REACH_RECEIVED, "a") == 0);
+	assert_null(runner_find(r, HT_M_REACH_RTT_MIN, NULL));
+	assert_null(runner_find(r, HT_M_REACH_ANSWERED_AGO, NULL));
+	assert_true(runner_number(r, HT_M_REACH_UNANSWERED_FOR, "a") > 2);
+	runner_free(r);
+}
+
+static void three_times(
+    struct forger *f, uint8_t *packet, size_t len, struct sockaddr_in to)
+{
+	seal(packet, len);
+	for (int i = 0; i < 3; i++)
+		say(f, packet, len, &to);
+}
+
+static void test_duplicates_count_once(void **state)
+{
+	struct forger f;
+	struct runner *r = forged(&f, three_times, 2500 * HT_NS_PER_MS);
+
+	assert_string_equal(runner_string(r, HT_M_REACH_STATE, "a"), "up");
+	assert_true(runner_number(r, HT_M_REACH_RECEIVED, "a") == (double)f.requests);
+	assert_true(runner_number(r, HT_M_REACH_SENT, "a") == (double)f.requests);
+	runner_free(r);
+}
+
+/* ---- own trouble ---- */
+
+static void test_own_trouble_is_blindness(void **state)
+{
+	struct runner *r = runner_new();
+
+	assert_true(runner_run(r, &probe_reach, ID,
+	    "{targets: [{id: a, address: 192.0.2.1}]}", 5 * HT_NS_PER_S));
+	const struct runner_reading *last = &r->readings[r->n_readings - 2];
+	assert_int_equal(last->metric, HT_M_REACH_BLIND);
+	assert_true(last->boolean);
+	assert_string_equal(
+	    last[1].string, "no ping can be sent: Network is unreachable");
+	assert_null(runner_find(r, HT_M_REACH_STATE, NULL));
+	runner_grant_err(r, PROBE_ICMP4_SOCKET, HT_DENIED);
+	assert_true(runner_run(r, &probe_reach, ID,
+	    "{targets: [{id: a, address: 127.0.0.1}]}", 5 * HT_NS_PER_S));
+	assert_string_equal(r->readings[r->n_readings - 1].string,
+	    "no ping can be sent: Permission denied");
+	assert_null(runner_find(r, HT_M_REACH_STATE, NULL));
+	runner_free(r);
+}
+
+static void test_cancel_in_every_step(void **state)
+{
+	struct runner *r = runner_new();
+
+	for (size_t turns = 0; turns < 8; turns++) {
+		assert_true(runner_start(r, &probe_reach, ID,
+		    "{targets: [{id: a, address: 127.0.0.1}, {id: b, address: '::1'}]}",
+		    INT64_C(1) << 62));
+		for (size_t t = 0; t < turns && !r->done; t++)
+			uv_run(&r->loop, UV_RUN_NOWAIT);
+		runner_cancel(r);
+	}
+	runner_free(r);
+}
+
+static void test_none_at_all(void **state)
+{
+	struct runner *r = runner_new();
+
+	assert_true(runner_run(r, &probe_reach, ID, "", 500 * HT_NS_PER_MS));
+	assert_int_equal(runner_count(r, HT_M_REACH_STATE), 0);
+	assert_false(runner_find(r, HT_M_REACH_BLIND, ID)->boolean);
+	runner_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_strangers_do_not_answer),
+		cmocka_unit_test(test_duplicates_count_once),
+		cmocka_unit_test(test_own_trouble_is_blindness),
+		cmocka_unit_test(test_cancel_in_every_step),
+		cmocka_unit_test(test_none_at_all),
+	};
+
+	if (!sandbox_enter())
+		return 0;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
