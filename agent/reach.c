@@ -23,7 +23,7 @@ static ht_err probe_default(struct reach *r, const struct probe_ops *ops)
 		.ops = ops,
 		.id = ops->name,
 		.every_ns = EVERY_NS,
-		.timeout_ns = EVERY_NS,
+		.timeout_ns = ops->endless ? SCHEDULE_ENDLESS : EVERY_NS,
 	};
 	snprintf(r->probe.key, sizeof(r->probe.key), "%.31s.%.31s", ops->name, ops->name);
 	if (!ops->options)
