@@ -9,7 +9,6 @@ static const char *const sql[FACTS_STATEMENTS] = {
 			      " WHERE excluded.at_ms > index_dirty.at_ms",
 
 	/* links */
-	[FACTS_LINK_OWNER] = "SELECT agency FROM link WHERE id = $1",
 	[FACTS_LINK_MAY_MEASURE] =
 	    "SELECT l.agency FROM link l JOIN agent a ON a.id = $1"
 	    " WHERE l.id = $2 AND (a.agency = l.agency OR a.vantage = 1)",
@@ -55,16 +54,6 @@ static const char *const sql[FACTS_STATEMENTS] = {
 	    " uptime_s = excluded.uptime_s, discontinuity_s = excluded.discontinuity_s,"
 	    " speed_bps = excluded.speed_bps, used_down_bps = excluded.used_down_bps,"
 	    " used_up_bps = excluded.used_up_bps, used_gap = excluded.used_gap",
-	[FACTS_LINK_VIEWS] =
-	    "SELECT v.agent, p.state, p.since_ms, v.ping_ms, v.ping_status, v.sent, "
-	    "v.received,"
-	    " v.loss, v.rtt_s, v.failed, v.answered_ms, v.ping_interval_ms, "
-	    "v.ping_journal,"
-	    " v.ping_received_ms, v.poll_ms, v.poll_status, v.poll_interval_ms, "
-	    "v.poll_journal,"
-	    " v.poll_received_ms, v.oper, v.speed_bps, v.used_down_bps, v.used_up_bps"
-	    " FROM link_view v LEFT JOIN presence p ON p.agent = v.agent"
-	    " WHERE v.link = $1 ORDER BY v.agent",
 	[FACTS_LINK_FACT_GET] =
 	    "SELECT state, since_ms, since_journal, negotiated_down_bps, "
 	    "negotiated_up_bps, agency,"
@@ -94,11 +83,6 @@ static const char *const sql[FACTS_STATEMENTS] = {
 				" ON CONFLICT (link, hour_ms, agent) DO UPDATE SET "
 				"rounds = link_hour.rounds + 1,"
 				" answered = link_hour.answered + excluded.answered",
-	[FACTS_LINKS_OF_AGENT] =
-	    "SELECT link FROM link_view WHERE agent = $1 AND link > $2"
-	    " ORDER BY link LIMIT 1",
-	[FACTS_LINKS_DUE] =
-	    "SELECT link, due_ms FROM link_fact WHERE due_ms <= $1 LIMIT 1",
 	[FACTS_LINKS_REMOVE] = "DELETE FROM link_fact WHERE link = $1",
 	[FACTS_LINK_VIEWS_REMOVE] = "DELETE FROM link_view WHERE link = $1",
 	[FACTS_LINK_HOURS_REMOVE] = "DELETE FROM link_hour WHERE link = $1",

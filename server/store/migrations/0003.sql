@@ -52,6 +52,55 @@ CREATE TABLE agency_state (                  -- an agency by its links
   on_backup INTEGER NOT NULL,                -- 1: primary dead, a backup carries it
   since_ms INTEGER NOT NULL, reason TEXT NOT NULL, journal_id INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE link_reach (                    -- what one agent's reach probe says of one link
+  link TEXT NOT NULL, agent TEXT NOT NULL,
+  state TEXT CHECK (state IN ('up', 'down')),  -- NULL: only minutes were told
+  at_ms INTEGER,                             -- of the transition
+  lost_ms INTEGER, answered_ms INTEGER,      -- down: first lost, last answered ping
+  in_doubt INTEGER NOT NULL DEFAULT 0,       -- 1: it was told while the agent was blind
+  heard_ms INTEGER NOT NULL,                 -- newest reading
+  received_ms INTEGER NOT NULL,              -- and its arrival
+  sent REAL, received REAL, rtt_s REAL,      -- of the newest minute
+  lossy INTEGER NOT NULL DEFAULT 0,          -- 1: loss lasts
+  minutes INTEGER NOT NULL DEFAULT 0,        -- in a row that say otherwise
+  journal_id INTEGER NOT NULL,
+  PRIMARY KEY (link, agent)
+) WITHOUT ROWID;
+CREATE INDEX link_reach_agent ON link_reach (agent);
+CREATE TABLE link_memory (                   -- what the state machine of a link remembers
+  link TEXT PRIMARY KEY, agency TEXT NOT NULL, provider TEXT, role TEXT NOT NULL,
+  own TEXT NOT NULL,                         -- state as seen, whatever it hangs on
+  state TEXT NOT NULL,                       -- with its parents, without maintenance
+  muted INTEGER NOT NULL,                    -- 1: it, or its root, is under maintenance
+  root TEXT, root_problem TEXT,              -- UNREACHABLE: by which link
+  down_ms INTEGER,                           -- dead since
+  hold_ms INTEGER,                           -- UNREACHABLE until then, though the root is back
+  flap REAL NOT NULL, flap_ms INTEGER NOT NULL,
+  unstable INTEGER NOT NULL,
+  problems INTEGER NOT NULL,                 -- bits: which are open
+  due_ms INTEGER                             -- to be judged again then
+) WITHOUT ROWID;
+CREATE INDEX link_memory_due ON link_memory (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX link_memory_agency ON link_memory (agency);
+CREATE TABLE link_parent (                   -- links named in link.parents
+  parent TEXT NOT NULL, child TEXT NOT NULL,
+  PRIMARY KEY (parent, child)
+) WITHOUT ROWID;
+CREATE INDEX link_parent_child ON link_parent (child);
+CREATE TABLE agent_live (                    -- whether an agent is heard of
+  agent TEXT PRIMARY KEY, agency TEXT NOT NULL,
+  state TEXT NOT NULL,                       -- of its presence; 'none': it told none
+  session TEXT, since_ms INTEGER NOT NULL,
+  heard_ms INTEGER,                          -- newest live pack
+  interval_ms INTEGER NOT NULL DEFAULT 0,    -- between such packs
+  due_ms INTEGER                             -- silent from then on
+) WITHOUT ROWID;
+CREATE INDEX agent_live_agency ON agent_live (agency);
+CREATE INDEX agent_live_due ON agent_live (due_ms) WHERE due_ms IS NOT NULL;
+CREATE TABLE server_awake (                  -- rows come without a hole since
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  since_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL
+);
 CREATE TABLE maintenance (                   -- operator rows; also entered afterwards
   id TEXT PRIMARY KEY,
   scope TEXT NOT NULL CHECK (scope IN ('link', 'agency', 'provider', 'all')),
@@ -63,6 +112,7 @@ CREATE TABLE maintenance (                   -- operator rows; also entered afte
   journal_id INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX maintenance_time ON maintenance (from_ms, to_ms);
+CREATE INDEX maintenance_end ON maintenance (to_ms);
 
 -- ── derived: problems ────────────────────────────────────────────────────────────────
 -- One row an episode of something wrong. Folds write them; alert rules read them, and
