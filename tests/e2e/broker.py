@@ -103,8 +103,11 @@ allow_anonymous true
 
     def _listens(self):
         assert self.process.poll() is None, self.log.read_text()
-        with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", self.port)) == 0
+        for port in self.port, self.plain_port:
+            with socket.socket() as s:
+                if s.connect_ex(("127.0.0.1", port)) != 0:
+                    return False
+        return True
 
     def kill(self):
         self._end(signal.SIGKILL)

@@ -41,7 +41,7 @@ def test_neither_reads_nor_writes_the_other(province, two):
     a, b, wire = two
     b.run(SELFTEST)
     until("b delivers", lambda: province.packs(b.id) > 0)
-    before = province.show(b.id)["presence"]
+    before = until("b is there", lambda: province.show(b.id)["presence"])
     listener = wire(b)      # b's own rights: what reaches b
     evil = wire(a)
     refused = [f"hatang/v1/{b.id}/{leaf}" for leaf in LEAVES] + [
