@@ -41,6 +41,7 @@ struct topology {
 	char *name;
 	int64_t servants;     /* the province's own */
 	int64_t every_ns;     /* from one round of pings of a link to the next */
+	int64_t targets;      /* further links that only answer pings */
 	struct ht_list sites; /* struct topology_site */
 };
 

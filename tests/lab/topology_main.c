@@ -75,6 +75,7 @@ static struct json_object *topology_json(const struct topology *t)
 	put_text(o, "name", t->name);
 	put_int(o, "servants", t->servants);
 	put_int(o, "every_s", t->every_ns / HT_NS_PER_S);
+	put_int(o, "targets", t->targets);
 	for (size_t i = 0; i < t->sites.n; i++)
 		json_object_array_add(
 		    sites, site_json((struct topology_site *)t->sites.at + i));

@@ -5,6 +5,7 @@ no privilege and leaves nothing behind. Plan of addresses:
 
     10.0.0.1          core: broker, server, vantage agent ("inside address" of the WAN)
     10.254.0.0/30     the lab's own way to the core (for the dashboard's address)
+    10.60.0.0/14      links that only answer pings, behind 10.254.1.2
     10.(100+n/250).(n%250).0/30   link of site n: .1 at its parent, .2 at its router
     site's subnet     its LAN: first address the router, second the agent
 """
@@ -15,6 +16,7 @@ import subprocess
 
 CORE = "core"
 CORE_ADDRESS = "10.0.0.1"
+OUTSIDE_ADDRESS = "10.254.0.1"   # by which the vantage checks itself
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -120,6 +122,14 @@ class Site:
         if not cut:  # the kernel forgot the routes over a downed interface
             run("ip", "route", "replace", "default", "via", self.up_address, ns=self.ns)
 
+    def router_down(self, down=True):
+        """The router hangs: it answers nobody and carries nothing, though its ports are up."""
+        run("nft", "delete", "table", "inet", "dead", ns=self.ns, check=False)
+        if down:
+            chains = "".join(f" chain {hook} {{ type filter hook {hook} priority -310; policy drop; }}"
+                             for hook in ("input", "forward", "output"))
+            run("nft", "-f", "-", ns=self.ns, input=f"table inet dead {{{chains} }}")
+
     def drop(self, share):
         """Lose a share (0 to 1) of the packets that come down the line."""
         run("nft", "delete", "table", "inet", "lab", ns=self.ns, check=False)
@@ -137,3 +147,17 @@ def build_core():
     ip_batch(CORE, [f"addr add {CORE_ADDRESS}/32 dev lo",
                     "addr add 10.254.0.2/30 dev lab0", "link set lab0 up"])
     run("sysctl", "-qw", "net.ipv4.ip_forward=1", ns=CORE)
+
+
+def further(number):
+    """Address of one of the links that only answer pings."""
+    return f"10.{60 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
+
+
+def build_further():
+    """A namespace that answers for all of 10.60.0.0/14."""
+    add_ns("far")
+    run("ip", "link", "add", "far", "netns", CORE, "type", "veth", "peer", "name", "eth0", "netns", "far")
+    ip_batch(CORE, ["addr add 10.254.1.1/30 dev far", "link set far up", "route add 10.60.0.0/14 via 10.254.1.2"])
+    ip_batch("far", ["addr add 10.254.1.2/30 dev eth0", "link set eth0 up", "route add default via 10.254.1.1",
+                     "route add local 10.60.0.0/14 dev lo"])

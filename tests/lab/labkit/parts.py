@@ -9,7 +9,28 @@ import uuid
 
 from . import net
 
-HTTP_PORT, MQTT_PORT = 8443, 8883
+HTTP_PORT, MQTT_PORT, RECEIVER_PORT = 8443, 8883, 9000
+BODY = ('{"kind":"{{kind}}","key":"{{key}}","incident":"{{incident}}","rule":"{{rule}}","subject":"{{subject}}",'
+        '"cause":"{{cause}}","opened":"{{opened}}","closed":"{{closed}}",'
+        '"affected":[{{#affected}}{{^first}},{{/first}}"{{id}}"{{/affected}}]}')
+CHANNELS = f"""\
+channels:
+  - id: receiver
+    kind: webhook
+    url: "http://127.0.0.1:{RECEIVER_PORT}/"
+    per_minute: 6000
+    content_type: application/json
+    body: '{BODY}'
+"""
+# Every link for itself and without a limit: what is measured is the way, not the grouping.
+RULES = """\
+version: 1
+time_zone: Asia/Ho_Chi_Minh
+rules:
+  - id: wan-outage
+    kinds: [link-down, link-unreachable]
+    severity: critical
+"""
 
 
 def snmpd(site, state):
@@ -57,6 +78,20 @@ class Province:
         r = net.run(str(self.cli_bin), *words, ns=net.CORE, env={**os.environ, **self.env}, **kw)
         return json.loads(r.stdout) if "--json" in words else r.stdout
 
+    # ── who is told ───────────────────────────────────────────────────────────────────
+    def start_receiver(self):
+        """A webhook receiver, and the channel and rules by which it is told."""
+        told = self.state / "receiver"
+        told.mkdir()
+        here = pathlib.Path(__file__).resolve().parent
+        self.lab.start("receiver", ["/usr/bin/python3", str(here / "receiver.py"), str(RECEIVER_PORT), str(told)],
+                       net.CORE)
+        channels, rules = self.state / "channels.yaml", self.state / "rules.yaml"
+        channels.touch(mode=0o600)
+        channels.write_text(CHANNELS, encoding="utf-8")
+        rules.write_text(RULES, encoding="utf-8")
+        return f"alerts: {{ channels: {channels} }}\n"
+
     # ── server and broker ─────────────────────────────────────────────────────────────
     def start_server(self):
         config = self.state / "server.yaml"
@@ -66,7 +101,10 @@ server: {{ state_dir: {self.server_state}, share_dir: {self.share} }}
 mqtt:   {{ host: 127.0.0.1, port: {MQTT_PORT}, public_host: {net.CORE_ADDRESS} }}
 http:   {{ listen: 0.0.0.0, port: {HTTP_PORT}, tls: yes }}
 broker: {{ config_dir: {broker}, pid_file: {broker}/mosquitto.pid }}
+reach:  {{ self: [{net.OUTSIDE_ADDRESS}] }}
 """, encoding="utf-8")
+        with open(config, "a", encoding="utf-8") as f:
+            f.write(self.start_receiver())
         net.run(str(self.server_bin), "init", "--config", str(config), ns=net.CORE)
         # In a namespace of one user mosquitto has nobody else to become.
         conf = broker / "mosquitto.conf"
@@ -78,16 +116,20 @@ broker: {{ config_dir: {broker}, pid_file: {broker}/mosquitto.pid }}
 
     def import_registry(self):
         rows = ["id,name,level,parent,servants,servants_as_of,link_id,role,kind,line_type,provider,"
-                "contracted_down,contracted_up,router_address"]
+                "contracted_down,contracted_up,router_address,parents"]
         day = time.strftime("%Y-%m-%d", time.gmtime())
         # The core is the data centre itself: it has no line to anywhere.
-        rows.append(f"core,UBND tỉnh,province,,{self.lab.topology['servants']},{day},,,,,,,,")
+        rows.append(f"core,UBND tỉnh,province,,{self.lab.topology['servants']},{day},,,,,,,,,")
         for site in self.lab.sites.values():
             row, link = site.row, site.row["link"]
             rows.append(",".join(str(c) for c in (
                 site.id, row["name"], row["level"], row["parent"] or "core", row.get("servants", ""),
                 day if "servants" in row else "", link["id"], "primary", link["kind"], link["line_type"],
-                link["provider"], link["contracted_down_bps"], link["contracted_up_bps"], site.address)))
+                link["provider"], link["contracted_down_bps"], link["contracted_up_bps"], site.address,
+                site.parent.row["link"]["id"] if site.parent else "")))
+        for i in range(self.lab.topology["targets"]):
+            head = "far,Xa,province,core,," if i == 0 else "far,,,,,"
+            rows.append(f"{head},far-{i:05},backup,province-wan,ftth,VNPT,10M,10M,{net.further(i)},")
         path = self.state / "registry.csv"
         path.write_text("\n".join(rows) + "\n", encoding="utf-8")
         self.lab.say("  " + self.hatang("agency", "import", str(path)).strip().replace("\n", "\n  "))

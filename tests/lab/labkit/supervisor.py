@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+import uuid
 
 from . import hosts, net, parts
 
@@ -79,6 +80,8 @@ class Lab:
                 self.start(f"snmpd-{site.id}", parts.snmpd(site, self.state), site.ns,
                            {"MIBS": "", "SNMP_PERSISTENT_DIR": os.path.join(self.state, f"snmp-{site.id}")})
             self.say(f"  {site.id}: {len(machines)} machines behind {row['link']['id']}")
+        if self.topology["targets"]:
+            net.build_further()
         self.start_hosts()
         self.say(f"  network ready after {time.monotonic() - t0:.1f} s")
 
@@ -137,14 +140,37 @@ class Lab:
             raise KeyError(f"no link '{name}'; there are {', '.join(sorted(self.links))}")
         return self.links[name]
 
+    def site(self, name):
+        if name not in self.sites:
+            raise KeyError(f"no site '{name}'; there are {', '.join(sorted(self.sites))}")
+        return self.sites[name]
+
+    def power(self, site, on):
+        """Router and agent's machine go together; the machine comes back with a new boot id."""
+        agent = f"agent-{site.id}"
+        site.router_down(not on)
+        if agent not in self.processes:
+            return
+        if on:
+            self.processes[agent][3]["HATANG_BOOT_ID"] = str(uuid.uuid4())
+            self.restart(agent)
+        else:
+            self.kill(agent)
+
     def command(self, words):
         verb, *rest = words
-        if verb == "cut":
-            self.link(rest[0]).cut()
-            self.did("cut", link=rest[0])
-        elif verb == "restore":
-            self.link(rest[0]).cut(False)
-            self.did("restore", link=rest[0])
+        if verb in ("cut", "restore"):
+            link, began = self.link(rest[0]), time.time()
+            link.cut(verb == "cut")
+            self.did(verb, at=began, until=time.time(), link=rest[0])
+        elif verb in ("router-down", "router-up"):
+            site, began = self.site(rest[0]), time.time()
+            site.router_down(verb == "router-down")
+            self.did(verb, at=began, until=time.time(), site=site.id, link=site.row["link"]["id"])
+        elif verb in ("power-off", "power-on"):
+            site, began = self.site(rest[0]), time.time()
+            self.power(site, verb == "power-on")
+            self.did(verb, at=began, until=time.time(), site=site.id, link=site.row["link"]["id"])
         elif verb == "drop":
             self.link(rest[1]).drop(float(rest[0]))
             self.did("drop", link=rest[1], share=float(rest[0]))
