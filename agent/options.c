@@ -396,7 +396,7 @@ static void note_reach(
 {
 	if (strcmp(p->ops->name, "reach") != 0)
 		return;
-	if (ht_node_get(item, "targets"))
+	if (ht_node_get(item, "targets") || ht_node_get(item, "target"))
 		o->own_targets = p->id;
 	else if (!o->reach_probe)
 		o->reach_probe = p;

@@ -23,7 +23,7 @@ static ht_err probe_default(struct reach *r, const struct probe_ops *ops)
 		.ops = ops,
 		.id = ops->name,
 		.every_ns = EVERY_NS,
-		.timeout_ns = EVERY_NS,
+		.timeout_ns = ops->endless ? SCHEDULE_ENDLESS : EVERY_NS,
 	};
 	snprintf(r->probe.key, sizeof(r->probe.key), "%.31s.%.31s", ops->name, ops->name);
 	if (!ops->options)
@@ -101,16 +101,39 @@ static void end(struct reach *r)
 	runner_close(r->runner, ended, r);
 }
 
+/* Give another list to what runs; false: it must begin anew. */
+static bool retarget(struct reach *r)
+{
+	const struct ht_buf *text = &r->targets->found;
+	struct ht_targets was = r->list, list = { 0 };
+
+	if (r->closing || !text->len ||
+	    ht_targets_parse(ht_buf_text(text), text->len, &list, NULL))
+		return false;
+	r->list = list;
+	if (list.n == 0 || !runner_retarget(r->runner)) {
+		r->list = was;
+		ht_targets_fini(&list);
+		return false;
+	}
+	ht_targets_fini(&was);
+	ht_log_info("reach.retarget", "targets=%zu self=%zu", list.n, list.n_self);
+	return true;
+}
+
 void reach_begin(
     struct reach *r, const struct options *options, const struct targets *targets)
 {
+	bool same = r->options == options;
+
 	r->options = options;
 	r->targets = targets;
-	r->again = r->runner != NULL;
-	if (r->runner)
-		end(r);
-	else
+	if (!r->runner) {
 		start(r);
+	} else if (!same || !retarget(r)) {
+		r->again = true;
+		end(r);
+	}
 }
 
 void reach_close(struct reach *r)

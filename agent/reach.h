@@ -27,8 +27,9 @@ struct reach {
 	const struct targets *targets;
 };
 
-/* Ping what `targets` says from now on: end what runs and begin anew. Both are borrowed
- * until the next call or reach_close. */
+/* Ping what `targets` says from now on. What runs goes on with another list and keeps
+ * what it knows of targets that stay; with other options it ends and begins anew. Both
+ * are borrowed until the next call or reach_close. */
 void reach_begin(
     struct reach *r, const struct options *options, const struct targets *targets);
 

@@ -251,6 +251,21 @@ ht_err runner_soon(struct runner *r, const char *id)
 	return HT_NOTFOUND;
 }
 
+bool runner_retarget(struct runner *r)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < r->n; i++) {
+		struct slot *s = &r->slots[i];
+		const struct probe_ops *ops = r->probes[i].ops;
+
+		if (!s->run || s->done || s->closing)
+			continue; /* the next run begins with it */
+		all &= ops->retarget && !ops->retarget(s->run, r->probes[i].options);
+	}
+	return all;
+}
+
 /* ── Life ─────────────────────────────────────────────────────────────────────────── */
 
 static void slot_init(struct runner *r, size_t i, const struct runner_config *config)

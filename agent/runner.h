@@ -50,6 +50,10 @@ void runner_start(struct runner *r);
 /* Run one probe now if it is not running. HT_NOTFOUND. */
 HT_MUST_CHECK ht_err runner_soon(struct runner *r, const char *id);
 
+/* The site's list of targets is another: runs that can, go on with that one (probe_ops
+ * retarget). False when one that runs could not: then it must be closed and made anew. */
+HT_MUST_CHECK bool runner_retarget(struct runner *r);
+
 /* Cancel all runs and end; then `closed(arg)` from the loop, and `r` is freed. */
 void runner_close(struct runner *r, void (*closed)(void *arg), void *arg);
 

@@ -7,11 +7,34 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/reach.h"
 #include "probes/lan/local.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
 /* ── may it be pinged? ────────────────────────────────────────────────────────────── */
+
+/* The reachability core takes no cycle of parents: a list that it would refuse must not
+ * be said to be in force. */
+static ht_err parents_end(const struct ht_targets *list, struct ht_fault *fault)
+{
+	static const struct ht_reach_host nobody;
+	struct ht_reach_target *targets = calloc(list->n + 1, sizeof(*targets));
+	struct ht_reach *core = NULL;
+
+	if (!targets)
+		return HT_NOMEM;
+	for (size_t i = 0; i < list->n; i++)
+		targets[i] = (struct ht_reach_target){ .parents = list->at[i].parents,
+			.n_parents = list->at[i].n_parents };
+	ht_err err = ht_reach_new(targets, list->n, 1, &nobody, 0, &core);
+	ht_reach_free(core);
+	free(targets);
+	return err == HT_INVALID ? ht_fault_set(fault, HT_MALFORMED,
+				       "a target is its own parent by some way, or has "
+				       "too long a way up")
+				 : err;
+}
 
 ht_err targets_allowed(
     const struct options *o, const struct ht_targets *list, struct ht_fault *fault)
@@ -37,7 +60,7 @@ ht_err targets_allowed(
 		    "the list needs %zu pings a second; this agent sends at most %" PRId64
 		    " (reach.packets_per_s)",
 		    n, o->reach.packets_per_s);
-	return HT_OK;
+	return parents_end(list, fault);
 }
 
 /* ── words ────────────────────────────────────────────────────────────────────────── */

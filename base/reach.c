@@ -747,6 +747,47 @@ ht_err ht_reach_new(const struct ht_reach_target *targets, size_t n, int64_t bur
 	return HT_OK;
 }
 
+static void inherit(
+    struct ht_reach *r, struct target *t, const struct target *was, int64_t now)
+{
+	t->pings = was->pings;
+	ht_pings_void_all(&t->pings);
+	t->state = was->state;
+	t->told = was->told;
+	t->answered_seq = was->answered_seq;
+	t->answered_ns = was->answered_ns;
+	t->lost_ns = was->lost_ns;
+	t->risen_ns = was->risen_ns;
+	t->minute = was->minute;
+	t->minute_ns = was->minute_ns;
+	t->steady_ns = was->steady_ns;
+	/* As after a leap: what was counted towards a change is counted anew. */
+	if (t->state == HT_REACH_UP || t->state == HT_REACH_UNKNOWN)
+		t->lost_ns = HT_REACH_NEVER;
+	if (was->burst.state != BURST_NONE)
+		burst_begin(r, t, now);
+	plan(r, t);
+}
+
+void ht_reach_inherit(
+    struct ht_reach *r, const struct ht_reach *from, const uint32_t *was, int64_t now_ns)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (was[i] != HT_REACH_NEW &&
+		    r->targets[i].self == from->targets[was[i]].self)
+			inherit(r, &r->targets[i], &from->targets[was[i]], now_ns);
+	}
+	/* The check itself is the same: so is what it found. */
+	if (from->sight != HT_REACH_SIGHT_UNKNOWN &&
+	    (r->n_self > 0) == (from->n_self > 0) &&
+	    (from->sight != HT_REACH_SELF_SILENT || all_self_down(r))) {
+		r->sight = from->sight;
+		r->sight_ns = from->sight_ns;
+		ht_agenda_set(&r->agenda, r->n, r->sight_ns);
+	}
+	r->counters = from->counters;
+}
+
 void ht_reach_free(struct ht_reach *r)
 {
 	if (!r)

@@ -111,6 +111,13 @@ HT_MUST_CHECK ht_err ht_reach_new(const struct ht_reach_target *targets, size_t 
     struct ht_reach **out);
 void ht_reach_free(struct ht_reach *r); /* accepts NULL */
 
+/* Another list takes the place of the one of `from`: what is known of the targets that
+ * stay goes on, and is not told again; pings under way are void. `was`: for each target
+ * its index in `from`, or HT_REACH_NEW. Once, right after ht_reach_new. */
+#define HT_REACH_NEW UINT32_MAX
+void ht_reach_inherit(
+    struct ht_reach *r, const struct ht_reach *from, const uint32_t *was, int64_t now_ns);
+
 /* Do what is due. Give it all answers that have arrived first. Late by more than a
  * second: the process stood still. */
 void ht_reach_tick(struct ht_reach *r, int64_t now_ns);

@@ -104,6 +104,10 @@ struct probe_ops {
 	 * the memory of `run` may be freed. Also called after `done`, to close what is
 	 * left. */
 	void (*cancel)(void *run, void (*closed)(void *arg), void *arg);
+	/* host->site->targets is another list: go on with that one, what is known of
+	 * targets that are in both included. On failure the run goes on as before. May be
+	 * NULL. */
+	ht_err (*retarget)(void *run, const void *options);
 	/* Checks what a table cannot say (addresses, files). May be NULL. */
 	ht_err (*check)(
 	    const void *options, const struct ht_node *node, struct ht_fault *fault);

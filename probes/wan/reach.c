@@ -81,7 +81,7 @@ struct reach_run {
 	size_t n, n_self;
 	struct ht_reach *core;
 	struct echo echo[FAMILIES];
-	bool open[FAMILIES];
+	bool open[FAMILIES], asked[FAMILIES];
 	ht_err refused[FAMILIES]; /* why there is no socket */
 	size_t n_waiting;         /* sockets that the monitor was asked for */
 	struct unsent *unsent;    /* of this turn, PINGS_A_TURN a target */
@@ -323,21 +323,26 @@ static void on_readable(void *arg)
 
 /* ---- the plan ---- */
 
-static ht_err set_address(struct target *t, const char *text)
+static void put_address(struct target *t, const struct ht_addr *a)
 {
 	struct sockaddr_storage at;
-	struct ht_addr a;
 	socklen_t len;
+
+	ht_addr_sockaddr(a, 0, &at, &len);
+	memcpy(&t->address, &at, len);
+	t->family = a->family == AF_INET ? ICMP_V4 : ICMP_V6;
+}
+
+static ht_err set_address(struct target *t, const char *text)
+{
+	struct ht_addr a;
 	ht_err err = ht_addr_parse(text, &a);
 
 	if (!err && a.prefix != (a.family == AF_INET ? 32 : 128))
 		err = HT_INVALID;
-	if (err)
-		return err;
-	ht_addr_sockaddr(&a, 0, &at, &len);
-	memcpy(&t->address, &at, len);
-	t->family = a.family == AF_INET ? ICMP_V4 : ICMP_V6;
-	return HT_OK;
+	if (!err)
+		put_address(t, &a);
+	return err;
 }
 
 static int by_id(const void *a, const void *b)
@@ -375,19 +380,32 @@ static bool order_find(const struct order *o, char *id, uint32_t *out)
 	return found != NULL;
 }
 
-/* What the core is told: targets of the list, more addresses, then the self-check. */
+/* The server's list, when the configuration names nobody to ping; else an empty one. */
+static const struct ht_targets *list_of(
+    const struct reach_run *r, const struct reach_options *o)
+{
+	static const struct ht_targets none;
+	const struct ht_targets *list = r->host->site ? r->host->site->targets : NULL;
+
+	return list && o->targets.n + o->target.n == 0 ? list : &none;
+}
+
+/* What the core is told: targets of the configuration, more addresses, targets of the
+ * server's list, then the self-check. */
 struct plan {
 	struct ht_reach_target *targets;
 	uint32_t *parents;
 	size_t n;
 };
 
-static ht_err plan_init(struct plan *p, const struct reach_options *o)
+static ht_err plan_init(
+    struct plan *p, const struct reach_options *o, const struct ht_targets *list)
 {
+	size_t n_self = o->self.n + list->n_self;
 	struct order order = { 0 };
 	size_t at = 0;
 
-	p->n = o->targets.n + o->target.n + o->self.n;
+	p->n = o->targets.n + o->target.n + list->n + n_self;
 	p->targets = calloc(p->n ? p->n : 1, sizeof(*p->targets));
 	p->parents = calloc(o->targets.n * HT_REACH_PARENTS_MAX + 1, sizeof(*p->parents));
 	ht_err err =
@@ -402,7 +420,11 @@ static ht_err plan_init(struct plan *p, const struct reach_options *o)
 			    &order, names->at[k], &p->parents[at + t->n_parents]);
 		at += t->n_parents;
 	}
-	for (size_t i = p->n - o->self.n; !err && i < p->n; i++)
+	/* The list stands first: it is there only when the configuration lists nobody. */
+	for (size_t i = 0; !err && i < list->n; i++)
+		p->targets[i] = (struct ht_reach_target){ .parents = list->at[i].parents,
+			.n_parents = list->at[i].n_parents };
+	for (size_t i = p->n - n_self; !err && i < p->n; i++)
 		p->targets[i].self = true;
 	free(order.sorted);
 	return err;
@@ -414,7 +436,8 @@ static void plan_fini(struct plan *p)
 	free(p->parents);
 }
 
-static ht_err fill_targets(struct reach_run *r, const struct reach_options *o)
+static ht_err fill_targets(
+    struct reach_run *r, const struct reach_options *o, const struct ht_targets *list)
 {
 	const struct reach_item *items = o->targets.at;
 	size_t n = 0;
@@ -428,8 +451,15 @@ static ht_err fill_targets(struct reach_run *r, const struct reach_options *o)
 		ht_id_from(o->target.at[i], r->targets[n].id, sizeof(r->targets[n].id));
 		err = set_address(&r->targets[n], o->target.at[i]);
 	}
+	for (size_t i = 0; i < list->n; i++, n++) {
+		snprintf(
+		    r->targets[n].id, sizeof(r->targets[n].id), "%s", list->at[i].id);
+		put_address(&r->targets[n], &list->at[i].where.addr);
+	}
 	for (size_t i = 0; !err && i < o->self.n; i++, n++)
 		err = set_address(&r->targets[n], o->self.at[i]);
+	for (size_t i = 0; i < list->n_self; i++, n++)
+		put_address(&r->targets[n], &list->self[i].addr);
 	return err;
 }
 
@@ -452,6 +482,7 @@ static ht_err draw_secrets(struct reach_run *r)
 static ht_err reach_check(
     const void *options, const struct ht_node *node, struct ht_fault *fault)
 {
+	static const struct ht_targets none;
 	const struct ht_reach_host nobody = { 0 };
 	const struct reach_options *o = options;
 	const struct reach_item *items = o->targets.at;
@@ -489,7 +520,7 @@ static ht_err reach_check(
 	}
 	free(order.sorted);
 	if (!err)
-		err = plan_init(&plan, o);
+		err = plan_init(&plan, o, &none);
 	if (!err)
 		err =
 		    ht_reach_new(plan.targets, plan.n, o->burst_rate, &nobody, 0, &core);
@@ -548,16 +579,17 @@ static ht_err prepare(struct reach_run *r, const struct reach_options *o)
 {
 	const struct ht_reach_host host = { r, on_send, on_change, on_minute, on_sight };
 	struct plan plan = { 0 };
-	ht_err err = plan_init(&plan, o);
+	const struct ht_targets *list = list_of(r, o);
+	ht_err err = plan_init(&plan, o, list);
 
 	r->n = plan.n;
-	r->n_self = o->self.n;
+	r->n_self = o->self.n + list->n_self;
 	r->targets = calloc(r->n ? r->n : 1, sizeof(*r->targets));
 	r->unsent = calloc(r->n * PINGS_A_TURN + 1, sizeof(*r->unsent));
 	if (!err && (!r->targets || !r->unsent))
 		err = HT_NOMEM;
 	if (!err)
-		err = fill_targets(r, o);
+		err = fill_targets(r, o, list);
 	if (!err)
 		err = draw_secrets(r);
 	if (!err)
@@ -581,10 +613,11 @@ static void ask_sockets(struct reach_run *r)
 	for (size_t i = 0; i < r->n; i++)
 		wanted[r->targets[i].family] = true;
 	for (int f = 0; f < FAMILIES; f++) {
-		if (wanted[f])
-			r->refused[f] =
-			    r->host->ask(r->host, what[f], NULL, answer[f], r);
-		r->n_waiting += wanted[f] && !r->refused[f];
+		if (!wanted[f] || r->asked[f])
+			continue;
+		r->refused[f] = r->host->ask(r->host, what[f], NULL, answer[f], r);
+		r->asked[f] = !r->refused[f];
+		r->n_waiting += r->asked[f];
 	}
 	if (r->n_waiting == 0)
 		begin(r);
@@ -603,6 +636,64 @@ static ht_err reach_start(void *run, const void *options, const struct probe_hos
 	}
 	uv_timer_init(host->loop, &r->timer);
 	r->timer.data = r;
+	ask_sockets(r);
+	return HT_OK;
+}
+
+/* For each target of the new list its place in the old one. Both ascend by id; the
+ * self-check stands at the end of both and is known by its addresses. */
+static void find_old(
+    const struct reach_run *r, const struct reach_run *old, uint32_t *was)
+{
+	size_t n = r->n - r->n_self, n_old = old->n - old->n_self, k = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		was[i] = HT_REACH_NEW;
+	for (size_t i = 0; i < n; i++) {
+		while (k < n_old && strcmp(old->targets[k].id, r->targets[i].id) < 0)
+			k++;
+		if (k < n_old && strcmp(old->targets[k].id, r->targets[i].id) == 0 &&
+		    same_address(&old->targets[k].address, &r->targets[i].address))
+			was[i] = (uint32_t)k;
+	}
+	for (size_t i = n; i < r->n; i++) {
+		for (k = n_old; k < old->n; k++) {
+			if (same_address(
+				&old->targets[k].address, &r->targets[i].address))
+				was[i] = (uint32_t)k;
+		}
+	}
+}
+
+static ht_err reach_retarget(void *run, const void *options)
+{
+	struct reach_run *r = run, old;
+	int64_t now = ht_mono_ns();
+	uint32_t *was = NULL;
+
+	if (r->over || list_of(r, options)->n == 0)
+		return HT_INVALID;
+	drain(r); /* the last answers to the old list */
+	send_all(r, now);
+	old = *r;
+	r->core = NULL;
+	r->targets = NULL;
+	r->unsent = NULL;
+	ht_err err = prepare(r, options);
+	if (!err)
+		was = calloc(r->n, sizeof(*was));
+	if (!err && !was)
+		err = HT_NOMEM;
+	if (err) {
+		release(r);
+		*r = old;
+		return err;
+	}
+	find_old(r, &old, was);
+	ht_reach_inherit(r->core, old.core, was, now);
+	free(was);
+	release(&old);
+	r->armed_ns = INT64_MIN;
 	ask_sockets(r);
 	return HT_OK;
 }
@@ -654,5 +745,6 @@ const struct probe_ops probe_reach = {
 	.endless = true,
 	.start = reach_start,
 	.cancel = reach_cancel,
+	.retarget = reach_retarget,
 	.check = reach_check,
 };

@@ -1,7 +1,6 @@
 """What the registry says is pinged, with nobody writing YAML: lists go to vantages and
 offices' agents in pages, follow edits, and come whole through whatever is killed."""
 import hashlib
-import ipaddress
 import json
 
 
@@ -10,8 +9,9 @@ from province import REGISTRY, SELFTEST, Wire, until
 HEAD = "id,name,level,parent,servants,servants_as_of,link_id,role,kind,line_type,provider,contracted_down,contracted_up,router_address,parents\n"
 
 
-def links_csv(n, first=0, address=lambda i: str(ipaddress.ip_address("10.64.0.0") + 256 * (i // 250) + i % 250 + 1)):
-    """n communes with a link each, every tenth of them the parent of the nine behind it."""
+def links_csv(n, first=0, address=lambda i: f"127.64.{i // 250}.{i % 250 + 1}"):
+    """n communes with a link each, every tenth of them the parent of the nine behind it. The
+    addresses are this machine's own: all of 127/8 answers."""
     lines = ["lao-cai,UBND tỉnh Lào Cai,province,,420,2018-03-01,,,,,,,,,\n"]
     for i in range(first, first + n):
         parent = "" if i % 10 == 0 else f"x{i - i % 10:05}-wan"
@@ -58,14 +58,14 @@ def test_imported_links_reach_the_vantage_and_follow_edits(province):
     until("the list", lambda: len(kept(m)[1]) == 30)
     until("in force", lambda: in_force(province, m.id))
     text, targets = kept(m)
-    assert targets["x00000-wan"] == ("10.64.0.1", [])
-    assert targets["x00009-wan"] == ("10.64.0.10", ["x00000-wan"])
+    assert targets["x00000-wan"] == ("127.64.0.1", [])
+    assert targets["x00009-wan"] == ("127.64.0.10", ["x00000-wan"])
     shown = province.show(m.id)["targets"]
     assert shown["count"] == 30 and shown["hash"] == hashlib.sha256(text.encode()).hexdigest()
     session = province.show(m.id)["presence"]["session"]
 
-    province.registry(links_csv(30, address=lambda i: "10.9.9.9" if i == 7 else f"10.64.0.{i + 1}"))
-    until("the agent follows", lambda: kept(m)[1]["x00007-wan"][0] == "10.9.9.9", 10)
+    province.registry(links_csv(30, address=lambda i: "127.9.9.9" if i == 7 else f"127.64.0.{i + 1}"))
+    until("the agent follows", lambda: kept(m)[1]["x00007-wan"][0] == "127.9.9.9", 10)
     status, _ = province.request("DELETE", "/api/v1/links/x00005-wan")
     assert status in (200, 204), status
     until("it is no longer pinged", lambda: "x00005-wan" not in kept(m)[1], 10)
@@ -184,3 +184,59 @@ def test_twenty_thousand_links_come_whole_through_kills(province):
     composed = [line for line in province.server.log.read_text().splitlines()
                 if "event=targets.composed" in line and "vantage=20000" in line]
     assert len(composed) == 1, "an import is one list, not one a row"
+
+
+def test_the_vantage_pings_what_the_list_says(province):
+    def csv(n, moved=""):
+        return links_csv(n, address=lambda i: moved if moved and i == 1 else f"127.0.7.{i + 1}")
+
+    drop = province.folder / "server.d"
+    drop.mkdir()
+    (drop / "reach.yaml").write_text("reach: { self: [127.0.0.1] }\n")
+    assert province.server.stop() == 0
+    province.server.start()
+    until("the server answers", lambda: province.get("/readyz")[0] == 200)
+    province.registry(csv(4))
+    m = vantage(province).run(SELFTEST)
+
+    def told(link):
+        return province.latest(m.id, "reach/").get(f"reach/x{link:05}-wan/state")
+
+    for i in range(4):
+        until(f"link {i} is up", lambda: (told(i) or {}).get("value") == "up")
+    until("it sees", lambda: (province.latest(m.id, "reach/").get("reach/reach/blind") or
+                              {}).get("value") is False)
+    assert m.status()["targets"]["pinged"] == 4
+    before = {i: told(i)["at"] for i in range(4)}
+
+    # Another address is another target, learned within seconds; the rest goes on untold.
+    province.registry(csv(4, moved="127.0.8.1"))
+    until("link 1 is told anew", lambda: told(1)["at"] != before[1], 10)
+    assert {i: told(i)["at"] for i in (0, 2, 3)} == {i: before[i] for i in (0, 2, 3)}
+    status, _ = province.request("DELETE", "/api/v1/links/x00003-wan")
+    assert status == 204
+    until("it is no longer pinged", lambda: m.status()["targets"]["pinged"] == 3, 10)
+    assert "event=reach.retarget" in m.process.log.read_text()
+
+    # A configuration that lists targets itself wins, and the server is told why.
+    m.probes(SELFTEST + "  - { probe: reach, id: own, targets: [ { id: mine, address: 127.0.9.1 } ] }\n")
+    m.process.signal(1)
+    until("its own target", lambda: "reach/mine/state" in province.latest(m.id, "reach/"))
+    until("nothing of the server's", lambda: m.status()["targets"]["pinged"] == 0)
+    province.registry(csv(6))
+    refused = until("the refusal", lambda: province.show(m.id)["targets"]["refused"])
+    assert 'probe reach "own"' in refused
+    # And when it lists none any more, the registry's are pinged again.
+    m.probes(SELFTEST)
+    m.process.signal(1)
+    until("the registry's", lambda: m.status()["targets"]["pinged"] == 3)
+    assert m.process.stop() == 0
+    m.run()                             # a start is asked at once, not ten minutes later
+    until("all of the registry's", lambda: m.answers() and m.status()["targets"]["pinged"] == 6, 20)
+
+
+def test_an_office_pings_where_it_reaches_the_broker(province):
+    province.registry()
+    m = province.enroll("box").run(SELFTEST)
+    until("the far end answers", lambda: (province.latest(m.id, "reach/").get(
+        "reach/bat-xat-wan/state") or {}).get("value") == "up")

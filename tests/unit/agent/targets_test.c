@@ -270,6 +270,9 @@ static void what_is_broken_changes_nothing(void **state)
 	c = page_of(HT_TARGETS_HEAD "target a 224.0.0.1\n", 0, 1);
 	assert_int_equal(targets_take(&t, o, &c, &next, &changed, &fault), HT_MALFORMED);
 	assert_non_null(strstr(fault.text, "line 2"));
+	c = page_of(HT_TARGETS_HEAD "target a 10.0.0.1 b\ntarget b 10.0.0.2 a\n", 0, 1);
+	assert_int_equal(targets_take(&t, o, &c, &next, &changed, &fault), HT_MALFORMED);
+	assert_non_null(strstr(fault.text, "own parent"));
 	assert_string_equal(targets_hash(&t), kept);
 	targets_close(&t);
 

@@ -211,7 +211,7 @@ struct sim *sim_new(size_t n, uint64_t seed)
 	return s;
 }
 
-void sim_start(struct sim *s)
+static void sim_begin(struct sim *s)
 {
 	static struct ht_reach_target targets[SIM_TARGETS];
 	const struct ht_reach_host host = { s, on_send, on_change, on_minute, on_sight };
@@ -222,6 +222,23 @@ void sim_start(struct sim *s)
 			.self = s->targets[i].self };
 	assert_ok(
 	    ht_reach_new(targets, s->n, s->burst_rate, &host, s->now_ns, &s->reach));
+}
+
+void sim_start(struct sim *s)
+{
+	sim_begin(s);
+	tick(s);
+}
+
+void sim_again(struct sim *s, size_t n, const uint32_t *was)
+{
+	struct ht_reach *old = s->reach;
+
+	s->n = n;
+	s->n_flights = s->n_unsent = 0;
+	sim_begin(s);
+	ht_reach_inherit(s->reach, old, was, s->now_ns);
+	ht_reach_free(old);
 	tick(s);
 }
 

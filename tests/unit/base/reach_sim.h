@@ -58,6 +58,9 @@ struct sim *sim_new(size_t n, uint64_t seed);
 void sim_start(struct sim *s);
 void sim_free(struct sim *s);
 
+/* Another list: `targets` holds it already; what was under way comes no more. */
+void sim_again(struct sim *s, size_t n, const uint32_t *was);
+
 double sim_random(struct sim *s); /* [0, 1) */
 
 /* Let time pass. `stopped` true: the process stands still, and nothing is received. */

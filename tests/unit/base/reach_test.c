@@ -590,6 +590,87 @@ static void test_numbers_wrap(void **state)
 	sim_free(s);
 }
 
+/* ---- another list ---- */
+
+/* Targets that stay keep their state and are not told again, also from another place in
+ * the list; what is new is learned. */
+static void test_another_list_goes_on(void **state)
+{
+	struct sim *s = sim_new(3, 7);
+	int64_t begun = s->now_ns, cut = begun + 10 * S;
+	struct sim_target self = s->targets[0], dead = s->targets[1], up = s->targets[2];
+
+	self.self = true;
+	dead.cut_ns = cut;
+	s->targets[0] = up;
+	s->targets[1] = dead;
+	s->targets[2] = self;
+	sim_start(s);
+	sim_run(s, begun + 20 * S);
+	assert_non_null(sim_find(s, 1, HT_REACH_DOWN, cut));
+	assert_int_equal(s->sight, HT_REACH_SIGHTED);
+	size_t told = s->n_changes, sights = s->n_sights;
+
+	s->targets[0] = dead;
+	s->targets[1] = s->targets[2] = up; /* the first of the two is new */
+	s->targets[3] = self;
+	sim_again(s, 4, (uint32_t[]){ 1, HT_REACH_NEW, 0, 2 });
+	sim_run(s, begun + 40 * S);
+	assert_int_equal(s->n_changes, told + 1);
+	assert_int_equal(s->changes[told].target, 1);
+	assert_int_equal(s->changes[told].change.state, HT_REACH_UP);
+	assert_int_equal(ht_reach_state(s->reach, 0), HT_REACH_DOWN);
+	assert_int_equal(s->n_sights, sights);
+
+	/* The dead one's first lost ping is still known when it comes back. */
+	s->targets[0].restored_ns = begun + 40 * S;
+	sim_run(s, begun + 50 * S);
+	const struct sim_change *back = sim_find(s, 0, HT_REACH_UP, begun + 40 * S);
+	assert_non_null(back);
+	assert_true(back->change.lost_ns >= cut - S && back->change.lost_ns <= cut + S);
+	sim_free(s);
+}
+
+/* Whatever the cut is at when the list comes, it is told, once, and hardly later. */
+static void test_another_list_while_dying(void **state)
+{
+	for (int64_t at = -1000 * MS; at < 5000 * MS; at += 100 * MS) {
+		struct sim *s = sim_new(2, 11);
+		int64_t cut = s->now_ns + 10 * S + 300 * MS;
+
+		s->targets[0].cut_ns = cut;
+		s->targets[1].self = true;
+		sim_start(s);
+		sim_run(s, cut + at);
+		sim_again(s, 2, (uint32_t[]){ 0, 1 });
+		sim_run(s, cut + 15 * S);
+		assert_true(down_after(s, 0, cut) <= (at > 0 ? at : 0) + 5000 * MS);
+		assert_int_equal(sim_count(s, HT_REACH_DOWN), 1);
+		assert_int_equal(sim_count(s, HT_REACH_UP), 1);
+		sim_free(s);
+	}
+}
+
+/* A list of many answering targets, renewed all the time: nobody is suspected. */
+static void test_lists_without_end_kill_nobody(void **state)
+{
+	struct sim *s = sim_new(50, 3);
+	uint32_t was[50];
+
+	for (uint32_t i = 0; i < 50; i++)
+		was[i] = i;
+	s->targets[49].self = true;
+	sim_start(s);
+	sim_run(s, s->now_ns + 5 * S);
+	for (int k = 0; k < 200; k++) {
+		sim_again(s, 50, was);
+		sim_run(s, s->now_ns + 100 * MS + (int64_t)(sim_random(s) * 2e9));
+	}
+	assert_int_equal(sim_count(s, HT_REACH_DOWN) + sim_count(s, HT_REACH_SUSPECT), 0);
+	assert_int_equal(sim_count(s, HT_REACH_UP), 49);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -615,6 +696,9 @@ int main(void)
 		cmocka_unit_test(test_unsendable_self),
 		cmocka_unit_test(test_duplicates_and_strangers),
 		cmocka_unit_test(test_too_late),
+		cmocka_unit_test(test_another_list_goes_on),
+		cmocka_unit_test(test_another_list_while_dying),
+		cmocka_unit_test(test_lists_without_end_kill_nobody),
 		cmocka_unit_test(test_numbers_wrap),
 	};
 
