@@ -25,7 +25,7 @@ static void cut_and_restore(int64_t rtt_ns, double cut_at, uint64_t seed)
 	struct sim_target *t = &s->targets[0];
 
 	t->rtt_ns = rtt_ns;
-	t->jitter_ns = rtt_ns / 20;
+	t->jitter_ns = rtt_ns / (seed % 2 ? 20 : 4);
 	t->cut_at = cut_at;
 	t->cut_ns = s->now_ns + 30 * S + (int64_t)(sim_random(s) * (double)S);
 	t->restored_ns = t->cut_ns + 20 * S + (int64_t)(sim_random(s) * (double)S);
@@ -51,7 +51,7 @@ static void cut_and_restore(int64_t rtt_ns, double cut_at, uint64_t seed)
 	assert_int_equal((down->change.lost_ns - down->change.answered_ns) / (S / 2), 2);
 	/* and the end within one interval and a round trip of the first answered again */
 	assert_int_equal(up->change.lost_ns, down->change.lost_ns);
-	assert_true(up->change.answered_ns + rtt_ns >= t->restored_ns);
+	assert_true(up->change.answered_ns + rtt_ns + t->jitter_ns >= t->restored_ns);
 	assert_true(up->change.answered_ns <= t->restored_ns + S);
 	assert_int_equal(sim_count(s, HT_REACH_DOWN), 1);
 	assert_int_equal(sim_count(s, HT_REACH_UP), 2);
@@ -390,7 +390,7 @@ static void test_shared_parent_is_spared(void **state)
 	sim_run(s, cut + 5 * S);
 	assert_int_equal(sim_count(s, HT_REACH_DOWN), 500);
 	assert_int_equal(ht_reach_state(s->reach, 0), HT_REACH_UP);
-	assert_true(s->targets[0].sent - before <= 5 * 21);
+	assert_true(s->targets[0].sent - before <= 40);
 	sim_free(s);
 }
 

@@ -175,7 +175,7 @@ static void wrong_secret(
 static void test_strangers_do_not_answer(void **state)
 {
 	struct forger f;
-	struct runner *r = forged(&f, wrong_secret, 6 * HT_NS_PER_S);
+	struct runner *r = forged(&f, wrong_secret, 4200 * HT_NS_PER_MS);
 
 	assert_true(f.requests > 20);
 	assert_string_equal(runner_string(r, HT_M_REACH_STATE, "a"), "down");
@@ -213,7 +213,7 @@ static void test_own_trouble_is_blindness(void **state)
 	struct runner *r = runner_new();
 
 	assert_true(runner_run(r, &probe_reach, ID,
-	    "{targets: [{id: a, address: 192.0.2.1}]}", 5 * HT_NS_PER_S));
+	    "{targets: [{id: a, address: 192.0.2.1}]}", 3 * HT_NS_PER_S));
 	const struct runner_reading *last = &r->readings[r->n_readings - 2];
 	assert_int_equal(last->metric, HT_M_REACH_BLIND);
 	assert_true(last->boolean);
@@ -222,7 +222,7 @@ static void test_own_trouble_is_blindness(void **state)
 	assert_null(runner_find(r, HT_M_REACH_STATE, NULL));
 	runner_grant_err(r, PROBE_ICMP4_SOCKET, HT_DENIED);
 	assert_true(runner_run(r, &probe_reach, ID,
-	    "{targets: [{id: a, address: 127.0.0.1}]}", 5 * HT_NS_PER_S));
+	    "{targets: [{id: a, address: 127.0.0.1}]}", 3 * HT_NS_PER_S));
 	assert_string_equal(r->readings[r->n_readings - 1].string,
 	    "no ping can be sent: Permission denied");
 	assert_null(runner_find(r, HT_M_REACH_STATE, NULL));
