@@ -18,6 +18,9 @@
 
 enum { JOBS_MAX = 8 };
 
+/* Answers of thousands of targets that wait while the agent's loop is busy. */
+#define ICMP_RECEIVE_BYTES (4 << 20)
+
 struct served {
 	int fd;
 	struct monitor_names fence;
@@ -79,11 +82,16 @@ static ht_err socket_err(void)
 
 static void open_icmp(struct served *s, uint32_t id, int family, int protocol)
 {
+	const int receive = ICMP_RECEIVE_BYTES;
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	bool raw = fd < 0;
 
 	if (raw)
 		fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	/* beyond what the agent may ask for itself; used only while answers wait */
+	if (fd >= 0)
+		(void)setsockopt(
+		    fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive));
 	end_ask(s, id, fd < 0 ? socket_err() : HT_OK, fd, raw);
 }
 

@@ -10,7 +10,6 @@
 #define BATCHES_A_TURN 16
 /* An older stamp, or one of the future: somebody moved the wall clock. */
 #define STAMP_AGE_MAX_NS (5 * HT_NS_PER_S)
-#define RECEIVE_BYTES    (4 << 20) /* answers of a storm that wait for the loop */
 
 static socklen_t address_len(const struct echo *e)
 {
@@ -154,8 +153,6 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 ht_err echo_open_take(struct echo *e, uv_loop_t *loop, int fd, bool raw,
     enum icmp_family family, uint16_t id, const struct echo_events *events)
 {
-	const int receive = RECEIVE_BYTES;
-
 	e->fd = fd;
 	e->raw = raw;
 	e->family = family;
@@ -163,7 +160,6 @@ ht_err echo_open_take(struct echo *e, uv_loop_t *loop, int fd, bool raw,
 	e->events = *events;
 	e->n_waiting = 0;
 	icmp_socket_prepare(fd, family, raw);
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
 	int rc = uv_poll_init(loop, &e->poll, fd);
 	if (rc) {
 		close(fd);
