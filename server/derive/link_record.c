@@ -259,16 +259,19 @@ const char *const link_problem_kinds[] = { "link-unstable", "link-down",
 	"link-unreachable", "link-degraded", "link-unpingable" };
 const size_t link_problem_kinds_len = HT_COUNT(link_problem_kinds);
 
-/* The problem of the link that explains this one; "" when there is none. */
+/* The problem of the link that explains this one; as before when it has ended, "" when
+ * there is none. */
 static ht_err root_problem(struct db *db, const char *root, char out[PROBLEM_ID_MAX + 1])
 {
+	char found[PROBLEM_ID_MAX + 1] = "";
 	ht_err err = HT_NOTFOUND;
 
-	out[0] = '\0';
 	if (root[0])
-		err = problem_find(db, "link-down", root, out);
+		err = problem_find(db, "link-down", root, found);
 	if (root[0] && err == HT_NOTFOUND)
-		err = problem_find(db, "link-unstable", root, out);
+		err = problem_find(db, "link-unstable", root, found);
+	if (!err || !root[0])
+		memcpy(out, found, sizeof(found));
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
@@ -357,6 +360,8 @@ static ht_err problems(
 {
 	bool is_withdrawn = (o->there || n->old->problems) && withdrawn(n, o) &&
 			    n->old->state != LINK_UNKNOWN;
+	if (strcmp(n->old->root, n->now->root) != 0)
+		n->now->root_problem[0] = '\0';
 	ht_err err = root_problem(t->db, n->now->root, n->now->root_problem);
 
 	for (size_t i = 0; i < HT_COUNT(kinds) && !err; i++)

@@ -69,8 +69,10 @@ static const char *const sql[LINK_STATEMENTS] = {
 	    " due_ms IS NOT NULL UNION ALL SELECT min(due_ms) FROM agent_live WHERE "
 	    "due_ms"
 	    " IS NOT NULL)",
+	/* What answers does not care for what it hangs on. */
 	[LINK_SQL_MARK_CHILDREN] =
-	    MARK " AND link IN (SELECT child FROM link_parent WHERE parent = $2)",
+	    MARK " AND own NOT IN ('UP', 'DEGRADED')"
+		 " AND link IN (SELECT child FROM link_parent WHERE parent = $2)",
 	[LINK_SQL_MARK_AGENT] =
 	    MARK " AND link IN (SELECT link FROM link_view WHERE agent = $2"
 		 " UNION SELECT link FROM link_reach WHERE agent = $2)",
