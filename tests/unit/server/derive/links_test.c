@@ -518,6 +518,10 @@ SCENARIO(second_vantage, PROVINCE, "agent core2 tinh vantage", "online core2 aa"
     "+1000 down core2 a 2.5 3.5", "= a DOWN", "+1000 up core2 a", "= a UP",
     "+1000 blind core2 1", "= a DOWN", "+1000 blind core 1", "= a UNKNOWN")
 
+SCENARIO(lossy_is_not_down, PROVINCE, "agent core2 tinh vantage", "online core2 aa",
+    "up core2 a", "+60000 minute core a 60 40", "+60000 minute core a 60 40",
+    "+1000 down core2 a 2.5 3.5", "= a DEGRADED lossy", "outages a 0")
+
 SCENARIO(vantage_gone, PROVINCE, "+60000 data core", "+1000 lost core aa",
     "= a UNKNOWN agent-away", "open agent-silent core", "outages a 0",
     "+1000 online core ab", "shut agent-silent core", "lost core aa",
@@ -645,6 +649,7 @@ int main(void)
 		TEST(blind_noticed_late),
 		TEST(blind_in_an_outage),
 		TEST(second_vantage),
+		TEST(lossy_is_not_down),
 		TEST(vantage_gone),
 		TEST(vantage_silent),
 		TEST(edge_behind),
