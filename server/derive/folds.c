@@ -20,6 +20,9 @@ const struct fold *const folds[] = {
 
 	/* score */
 	&fold_score,
+
+	/* incidents: after all that finds something wrong */
+	&fold_alert,
 };
 /* clang-format on */
 const size_t folds_len = HT_COUNT(folds);

@@ -153,10 +153,28 @@ CREATE TABLE incident (                      -- what people are told of: problem
   acked_ms INTEGER, acked_by TEXT,
   level INTEGER NOT NULL DEFAULT 0,          -- escalation
   escalate_ms INTEGER,                       -- next escalation; NULL: none
-  journal_id INTEGER NOT NULL
+  journal_id INTEGER NOT NULL,
+  kind TEXT NOT NULL,                        -- of the root problem
+  root TEXT,                                 -- the problem it is about; NULL: a provider or district
+  agency TEXT, district TEXT, provider TEXT, -- of the root problem: what it may be merged by
+  merged TEXT,                               -- into which incident; that one is told of
+  update_ms INTEGER, digest_ms INTEGER,      -- when later members are told of; NULL: nothing new
+  n_told INTEGER NOT NULL DEFAULT 0,         -- members when last told
+  due_ms INTEGER                             -- something is to be told then; NULL: nothing
 ) WITHOUT ROWID;
 CREATE INDEX incident_open ON incident (rule) WHERE closed_ms IS NULL;
 CREATE INDEX incident_time ON incident (opened_ms);
+CREATE INDEX incident_due ON incident (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX incident_journal ON incident (journal_id);
+CREATE INDEX incident_merged ON incident (merged) WHERE merged IS NOT NULL;
+CREATE INDEX incident_provider ON incident (provider, rule) WHERE closed_ms IS NULL AND merged IS NULL;
+CREATE INDEX incident_district ON incident (district, rule) WHERE closed_ms IS NULL AND merged IS NULL;
+CREATE INDEX incident_group ON incident (subject, group_by) WHERE closed_ms IS NULL AND merged IS NULL;
+CREATE INDEX incident_announced ON incident (rule, announced_ms) WHERE announced_ms IS NOT NULL;
+CREATE INDEX problem_root ON problem (root) WHERE root IS NOT NULL;
+CREATE INDEX problem_subject ON problem (subject, closed_journal);
+CREATE INDEX problem_agency ON problem (agency, closed_journal);
+CREATE INDEX link_provider ON link (provider);
 CREATE TABLE incident_member (
   incident TEXT NOT NULL, problem TEXT NOT NULL,
   joined_ms INTEGER NOT NULL, left_ms INTEGER,
@@ -173,6 +191,20 @@ CREATE TABLE alert_decision (                -- why somebody was or was not told
 );
 CREATE INDEX alert_decision_incident ON alert_decision (incident);
 CREATE INDEX alert_decision_problem ON alert_decision (problem);
+CREATE TABLE alert_waiting (                 -- problems under maintenance: looked at again then
+  problem TEXT PRIMARY KEY, due_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX alert_waiting_due ON alert_waiting (due_ms);
+CREATE TABLE alert_cursor (                  -- the last problem_change folded, and what it said then
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  change_id INTEGER NOT NULL, problem TEXT NOT NULL, journal_id INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL
+);
+CREATE TABLE incident_ack (                  -- operator rows
+  incident TEXT PRIMARY KEY,
+  at_ms INTEGER NOT NULL, by TEXT NOT NULL, note TEXT,
+  journal_id INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- ── state: messages to people. A refold never fills it again ─────────────────────────
 CREATE TABLE outbox (
@@ -193,7 +225,12 @@ CREATE INDEX outbox_incident ON outbox (incident);
 CREATE INDEX outbox_channel ON outbox (channel, id) WHERE state = 'pending';
 CREATE TABLE alert_live (                    -- changes up to here were told live: a refold tells none of them again
   one INTEGER PRIMARY KEY CHECK (one = 1),
-  journal_id INTEGER NOT NULL
+  journal_id INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  refold INTEGER NOT NULL                    -- 1: what is folded now was told of, or never will be
+);
+CREATE TABLE alert_secret (                  -- signs the links that acknowledge
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  key BLOB NOT NULL
 );
 
 -- ── derived: what edges wrote down, for the correction of outages ────────────────────
