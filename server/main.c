@@ -1,11 +1,14 @@
 /* hatang-server: one verb a row. */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "server/alert/channel.h"
+#include "server/alert/replay.h"
+#include "server/alert/rules.h"
 #include "server/derive/run.h"
 #include "server/derive/share.h"
 #include "server/options.h"
@@ -56,11 +59,17 @@ static int do_check_config(struct command *c)
 {
 	struct ht_fault fault = { 0 };
 	const struct channels *channels = NULL;
+	struct rules *rules = NULL;
 	ht_err err =
 	    score_start(&fault); /* rules and definitions are configuration too */
 
 	if (!err && c->o.alerts.channels)
 		err = channels_load(c->o.alerts.channels, &channels, &fault);
+	else if (!err)
+		channels = channels_none();
+	if (!err)
+		err = rules_open(c->o.alerts.rules, channels, &rules, &fault);
+	rules_free(rules);
 	channels_release(channels);
 	if (err)
 		return failed(c, err, &fault);
@@ -202,13 +211,61 @@ static int do_verify(struct command *c)
 	return r.problems || (c->strict && r.holes) ? HT_EXIT_FAILURE : HT_EXIT_OK;
 }
 
+/* Incidents are folded by the alert rules; nothing is told. */
+static ht_err use_rules(struct command *c, struct rules **out, struct ht_fault *fault)
+{
+	const struct channels *channels = NULL;
+	ht_err err = HT_OK;
+
+	if (c->o.alerts.channels)
+		err = channels_load(c->o.alerts.channels, &channels, fault);
+	else
+		channels = channels_none();
+	if (!err)
+		err = rules_open(c->o.alerts.rules, channels, out, fault);
+	if (!err)
+		rules_use(*out);
+	channels_release(channels);
+	return err;
+}
+
+static int do_replay(struct command *c)
+{
+	struct ht_fault fault = { 0 };
+	int failures = 0;
+
+	for (int i = 0; i < c->n_args; i++) {
+		struct ht_buf report;
+		char *text = NULL;
+		size_t len = 0;
+		bool passed = false;
+		ht_err err =
+		    ht_file_read(c->args[i], REPLAY_FILE_MAX, &text, &len, &fault);
+
+		ht_buf_init(&report, REPLAY_REPORT_MAX);
+		if (!err)
+			err = replay_scenario(c->args[i], text, len, c->o.alerts.rules,
+			    &report, &passed, &fault);
+		fputs(ht_buf_text(&report), stdout);
+		ht_buf_fini(&report);
+		free(text);
+		if (err)
+			return failed(c, err, &fault);
+		failures += !passed;
+	}
+	return failures ? HT_EXIT_FAILURE : HT_EXIT_OK;
+}
+
 static int do_refold(struct command *c)
 {
 	struct ht_fault fault = { 0 };
 	struct db *db = NULL;
+	struct rules *rules = NULL;
 	const char *name = c->n_args ? c->args[0] : NULL;
 	ht_err err = open_alone(c, &db, &fault);
 
+	if (!err)
+		err = use_rules(c, &rules, &fault);
 	if (!err) {
 		err = run_forget(db, name);
 		if (!err)
@@ -219,6 +276,8 @@ static int do_refold(struct command *c)
 			(void)ht_fault_set(&fault, err, "refold: %s", db_error(db));
 	}
 	db_close(db);
+	rules_use(NULL);
+	rules_free(rules);
 	if (err)
 		return failed(c, err, &fault);
 	printf(
@@ -235,6 +294,7 @@ static const struct verb verbs[] = {
 	{ "backup", "FILE", "write a whole copy of the database, also while it runs", 1, 1, do_backup },
 	{ "restore", "FILE", "check a backup and put it in the place of the database", 1, 1, do_restore },
 	{ "verify", "", "check the database and that every sequence number is explained", 0, 0, do_verify },
+	{ "replay", "FILE…", "run scenarios of alert rules; nothing is sent", 1, 1000, do_replay },
 	{ "refold", "[FOLD]", "derive everything, or one fold, from the journal anew", 0, 1, do_refold },
 };
 /* clang-format on */

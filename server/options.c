@@ -66,6 +66,7 @@ static const struct ht_option index_rows[] = {
 	{ "definition", HT_OPT_STRING, offsetof(struct options_index, definition), .def = "vn-ict-index-2016", .help = "index definition in force" },
 };
 static const struct ht_option alerts_rows[] = {
+	{ "rules", HT_OPT_STRING, offsetof(struct options_alerts, rules), .help = "file of the alert rules; default those that are shipped (alert/rules/default.yaml)" },
 	{ "channels", HT_OPT_STRING, offsetof(struct options_alerts, channels), .help = "file of the channels by which people are told (docs/alerts.md); default nobody is" },
 };
 static const struct ht_option log_rows[] = {

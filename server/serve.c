@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/alert/heartbeat.h"
+#include "server/alert/rules.h"
 #include "server/alert/sender.h"
 #include "server/ingest/ingest.h"
 #include "server/registry/broker_sync.h"
@@ -47,6 +48,8 @@ struct server {
 	struct ingest *ingest;
 	struct push *push; /* NULL: reach.push is off */
 	const struct channels *channels;
+	struct rules *rules; /* in force; the writer thread folds by them */
+	bool swapping;
 	struct sender *sender;
 	struct heartbeat *heartbeat;
 	struct web *web;
@@ -245,7 +248,60 @@ static void reload_channels(struct server *s, const struct options *fresh)
 		heartbeat_reload(s->heartbeat, channels);
 }
 
-/* What can change while we run: the log, retention, certificates, channels. */
+struct swap {
+	struct server *server;
+	struct rules *fresh;
+};
+
+static ht_err swap_fn(struct db *db, void *arg)
+{
+	rules_use(((struct swap *)arg)->fresh);
+	return HT_OK;
+}
+
+static void swap_done(void *arg, ht_err err)
+{
+	struct swap *w = arg;
+	struct server *s = w->server;
+
+	s->swapping = false;
+	if (err) {
+		rules_use(s->rules);
+		rules_free(w->fresh);
+	} else {
+		rules_free(s->rules);
+		s->rules = w->fresh;
+		ht_log_info("rules.reloaded", "file=%s hash=%.12s", s->rules->file,
+		    s->rules->hash);
+	}
+	free(w);
+}
+
+/* Bad rules are refused; those that run go on. */
+static void reload_rules(struct server *s, const struct options *fresh)
+{
+	struct swap *w = calloc(1, sizeof(*w));
+	struct ht_fault fault = { 0 };
+	ht_err err = w && !s->swapping ? HT_OK : HT_AGAIN;
+
+	if (!err)
+		err = rules_open(fresh->alerts.rules, s->channels, &w->fresh, &fault);
+	if (!err) {
+		w->server = s;
+		err = writer_post(s->writer, swap_fn, swap_done, w);
+	}
+	if (!err) {
+		s->swapping = true;
+		return;
+	}
+	ht_log_error("server.reload", "rules=old err=%s text=\"%s\"", ht_err_name(err),
+	    fault.text);
+	if (w)
+		rules_free(w->fresh);
+	free(w);
+}
+
+/* What can change while we run: the log, retention, certificates, channels, rules. */
 static void on_hup(uv_signal_t *signal, int number)
 {
 	struct server *s = signal->data;
@@ -260,8 +316,10 @@ static void on_hup(uv_signal_t *signal, int number)
 		ht_log_error("server.reload", "certificates=old text=\"%s\"", fault.text);
 	s->o->journal = fresh.journal;
 	s->o->log = fresh.log;
-	if (!s->stopping)
+	if (!s->stopping) {
 		reload_channels(s, &fresh);
+		reload_rules(s, &fresh);
+	}
 	options_fini(&fresh);
 	set_log(s->o);
 	ht_log_info("server.reloaded", "file=%s", s->config_file);
@@ -472,7 +530,7 @@ static ht_err start_sender(struct server *s, struct ht_fault *fault)
 		.publish = sync_publish,
 		.publish_arg = s,
 	};
-	ht_err err = load_channels(s->o, &s->channels, fault);
+	ht_err err = HT_OK;
 
 	if (!err)
 		err = sender_start(&config, s->channels, &s->sender);
@@ -575,7 +633,13 @@ static ht_err start(struct server *s, struct ht_fault *fault)
 	if (!err)
 		err = setup_parts(s->o, &s->ca, fault);
 	if (!err)
+		err = load_channels(s->o, &s->channels, fault);
+	if (!err)
+		err = rules_open(s->o->alerts.rules, s->channels, &s->rules, fault);
+	if (!err) {
+		rules_use(s->rules);
 		err = writer_start(&s->loop, s->o->db_file, &s->writer, fault);
+	}
 	if (err)
 		return err;
 	watch_all(s);
@@ -617,6 +681,8 @@ int serve(const char *config_file, struct options *options)
 	}
 	uv_run(&s.loop, UV_RUN_DEFAULT);
 	uv_loop_close(&s.loop);
+	rules_use(NULL);
+	rules_free(s.rules);
 	client_library_fini();
 	ht_log_info("server.stopped", "code=%d", s.exit_code);
 	return s.exit_code;

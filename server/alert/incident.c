@@ -763,7 +763,8 @@ static ht_err see_root(struct unit *u, struct incident *i)
 		return err;
 	p = malloc(sizeof(*p));
 	err = p ? read_problem(u->db, root, p) : HT_NOMEM;
-	if (!err) {
+	/* One that only hangs on what was dead is about to be looked at again. */
+	if (!err && strcmp(p->kind, "link-unreachable") != 0) {
 		bool same = strcmp(i->subject, p->subject) == 0;
 
 		copy(i->root, sizeof(i->root), root);

@@ -213,26 +213,20 @@ static const char *const tell[TELL_SQL_COUNT] = {
 	[TELL_SQL_SECRET_PUT] = "INSERT INTO alert_secret (one, key) VALUES (1, $1)",
 	[TELL_SQL_ROOT] =
 	    "SELECT subject, reason, facts, agency FROM problem WHERE id = $1",
-	[TELL_SQL_EXPLAIN_INCIDENT] =
-	    "SELECT id, rule, severity, group_by, subject, opened_ms, closed_ms,"
-	    " announce_ms, announced_ms, acked_ms, acked_by, level, escalate_ms, merged,"
-	    " rules_hash FROM incident WHERE id = $1",
-	[TELL_SQL_EXPLAIN_MEMBERS] =
-	    "SELECT m.problem, p.subject, m.joined_ms, m.left_ms, p.reason"
-	    " FROM incident_member m LEFT JOIN problem p ON p.id = m.problem"
-	    " WHERE m.incident = $1 ORDER BY m.joined_ms, m.problem LIMIT 500",
-	[TELL_SQL_EXPLAIN_DECISIONS] =
-	    "SELECT at_ms, decision, reason, problem, incident FROM alert_decision"
-	    " WHERE incident = $1 OR problem = $1 ORDER BY id LIMIT 1000",
-	[TELL_SQL_EXPLAIN_PROBLEM] =
-	    "SELECT kind, subject, opened_ms, closed_ms, reason, root FROM problem"
-	    " WHERE id = $1",
-	[TELL_SQL_EXPLAIN_OUTBOX] =
-	    "SELECT key, channel, kind, created_ms, state, attempts, last_error, sent_ms"
-	    " FROM outbox WHERE incident = $1 ORDER BY id LIMIT 1000",
 	[TELL_SQL_REPLAY_OUTBOX] =
 	    "SELECT id, created_ms, channel, kind, incident, facts FROM outbox"
 	    " WHERE id > $1 ORDER BY id LIMIT 1",
+	[TELL_SQL_REPLAY_INCIDENT] =
+	    "SELECT i.id FROM incident i WHERE i.closed_ms IS NULL AND i.merged IS NULL"
+	    " AND (i.subject = $1 OR EXISTS (SELECT 1 FROM incident_member m"
+	    " JOIN problem p ON p.id = m.problem WHERE m.incident = i.id"
+	    " AND p.subject = $1)) ORDER BY i.id LIMIT 1",
+	[TELL_SQL_REPLAY_HISTORY] =
+	    "SELECT c.change, c.at_ms, coalesce(j.received_ms, c.at_ms), p.kind,"
+	    " p.subject, p.agency, p.provider, p.root, p.reason, c.problem"
+	    " FROM problem_change c JOIN problem p ON p.id = c.problem"
+	    " LEFT JOIN journal j ON j.id = c.journal_id"
+	    " WHERE coalesce(j.received_ms, c.at_ms) BETWEEN $1 AND $2 ORDER BY c.id",
 };
 
 const struct db_sql tell_sql = { "tell", tell, TELL_SQL_COUNT };

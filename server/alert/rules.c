@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/name.h"
+#include "server/alert/channel.h"
+#include "server/derive/share.h"
 
 #define FILE_MAX_BYTES (1024 * 1024)
 #define DAY_NS         (86400 * HT_NS_PER_S)
@@ -566,6 +568,22 @@ ht_err rules_load(const char *file, const struct rules_channel *channels, size_t
 	if (!err)
 		err = rules_parse(file, bytes, len, channels, n, out, fault);
 	free(bytes);
+	return err;
+}
+
+ht_err rules_open(const char *file, const struct channels *channels, struct rules **out,
+    struct ht_fault *fault)
+{
+	struct rules_channel at[RULES_CHANNELS_MAX];
+	char shipped[PATH_MAX];
+	size_t n = channels->n < RULES_CHANNELS_MAX ? channels->n : RULES_CHANNELS_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		at[i] = (struct rules_channel){ channels->at[i].id,
+			channels->at[i].can_edit };
+	ht_err err = file ? HT_OK : share_path(RULES_SHIPPED, shipped);
+	if (!err)
+		err = rules_load(file ? file : shipped, at, n, out, fault);
 	return err;
 }
 

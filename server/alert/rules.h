@@ -107,6 +107,12 @@ HT_MUST_CHECK ht_err rules_parse(const char *file, const void *bytes, size_t len
     struct ht_fault *fault);
 void rules_free(struct rules *r); /* accepts NULL */
 
+/* The rules of a server: `file`, or, when it is NULL, those that are shipped; routes held
+ * against the channels file. */
+struct channels;
+HT_MUST_CHECK ht_err rules_open(const char *file, const struct channels *channels,
+    struct rules **out, struct ht_fault *fault);
+
 /* What a rule's `match` looks at; NULL: unknown, which no list holds. */
 struct rules_subject {
 	const char *kind;

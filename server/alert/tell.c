@@ -9,15 +9,6 @@
 
 #define AFFECTED_MAX 100
 
-static void (*on_rows)(void *arg);
-static void *on_rows_arg;
-
-void tell_on_rows(void (*fn)(void *arg), void *arg)
-{
-	on_rows = fn;
-	on_rows_arg = arg;
-}
-
 /* ── the words ───────────────────────────────────────────────────────────────────── */
 
 struct words {
@@ -79,8 +70,8 @@ static void add_affected(struct affected *a, const struct db_rows *r)
 	struct json_object *o;
 
 	a->n++;
-	a->communes += level && strcmp(level, "commune") == 0;
 	a->behind += db_int(r, 6) != 0;
+	a->communes += db_int(r, 6) && level && strcmp(level, "commune") == 0;
 	size_t len = strlen(a->names);
 	const char *shown = name && name[0] ? name : id;
 
@@ -146,7 +137,7 @@ static void titles(struct json_object *o, const struct incident *i,
 {
 	const struct words *w = words_of(i->kind);
 	bool over = strcmp(kind, "resolve") == 0;
-	bool communes = a->n > 0 && a->communes == a->n;
+	bool communes = a->communes == a->behind;
 	const char *who = name[0] ? name : i->subject;
 	char vi[400], en[400], where[200];
 
@@ -549,8 +540,6 @@ ht_err tell_due(struct db *db, const struct rules *rules, int64_t now_ms, bool *
 			return err;
 		*out_told = true;
 	}
-	if (rows && on_rows)
-		on_rows(on_rows_arg);
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 

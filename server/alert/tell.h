@@ -1,6 +1,6 @@
 /* Telling: what is due of incidents becomes rows of the outbox, in the fold's
  * transaction. One row a channel and kind, under a key that exists once:
- * '<incident>/<channel>/<kind>/<n>'. Whoever sends them is woken by tell_on_rows. */
+ * '<incident>/<channel>/<kind>/<n>'. Their commit wakes the sender (sender.h). */
 #ifndef HT_SERVER_ALERT_TELL_H
 #define HT_SERVER_ALERT_TELL_H
 
@@ -21,10 +21,6 @@ HT_MUST_CHECK ht_err tell_nothing(
 
 /* Lower *due_ms to when something is due next. */
 HT_MUST_CHECK ht_err tell_next(struct db *db, int64_t *due_ms);
-
-/* Called on the writer thread when rows were written, before they are committed: post to
- * the writer, which then sees them. Process-wide, set before the writer starts. */
-void tell_on_rows(void (*fn)(void *arg), void *arg);
 
 /* The JSON of outbox.facts, with Vietnamese first; NULL when memory is out. `kind` is of
  * the outbox. */

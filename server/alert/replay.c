@@ -1,0 +1,674 @@
+#include "server/alert/replay.h"
+
+#include <json-c/json.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "server/alert/incident.h"
+#include "server/alert/incident_sql.h"
+#include "server/derive/folds.h"
+#include "server/derive/problem.h"
+#include "server/derive/run.h"
+#include "server/derive/share.h"
+#include "server/registry/operator.h"
+#include "server/store/migrate.h"
+
+enum { EVENTS_MAX = 20000, HISTORY_MAX = 200000 };
+
+#define BEAT_MS  10000
+#define DAY_NS   (86400 * HT_NS_PER_S)
+#define SLICE_NS HT_NS_PER_S
+
+/* ── the script ──────────────────────────────────────────────────────────────────── */
+
+struct script_agency {
+	char *id, *name, *level, *parent;
+};
+struct script_link {
+	char *id, *agency, *provider, *parents;
+	int role, kind;
+};
+struct script_channel {
+	char *name;
+	bool edit;
+};
+struct script_maintenance {
+	char *id, *scope, *subject;
+	int64_t for_ns;
+};
+struct script_event {
+	int64_t at_ns;
+	char *open, *update, *close; /* a kind of problem */
+	struct ht_strings subjects;
+	char *root;       /* subject of the open problem that explains them */
+	int64_t began_ns; /* so long before */
+	char *ack, *by;
+	int server;
+	struct ht_list maintenance;
+	struct ht_node *node;
+};
+struct script_expect {
+	int64_t at_ns, within_ns;
+	char *channel, *subject, *title;
+	int kind;
+	int64_t n_affected;
+	struct ht_strings affected;
+};
+struct script {
+	char *name, *about;
+	struct ht_list agencies, links, channels, events, expect;
+	struct ht_node *rules;
+	char *start;
+	int64_t end_ns;
+};
+
+static const char *const roles[] = { "primary", "backup", NULL };
+static const char *const link_kinds[] = { "province-wan", "government-wan", "internet",
+	NULL };
+static const char *const kinds[] = { "announce", "update", "digest", "escalate",
+	"resolve", NULL };
+enum { SERVER_NOTHING, SERVER_STOP, SERVER_START };
+static const char *const server_words[] = { "-", "stop", "start", NULL };
+
+/* clang-format off */
+#define AGY(f) offsetof(struct script_agency, f)
+static const struct ht_option agency_rows[] = {
+	{ "id", HT_OPT_STRING, AGY(id), .min = 1, .max = HT_ID_MAX, .required = true, .help = "id" },
+	{ "name", HT_OPT_STRING, AGY(name), .min = 1, .max = 200, .required = true, .help = "its name" },
+	{ "level", HT_OPT_STRING, AGY(level), .def = "commune", .help = "province, district or commune" },
+	{ "parent", HT_OPT_STRING, AGY(parent), .help = "the agency above" },
+};
+static const struct ht_options agency_table = HT_OPTIONS(struct script_agency, agency_rows);
+#define LNK(f) offsetof(struct script_link, f)
+static const struct ht_option link_rows[] = {
+	{ "id", HT_OPT_STRING, LNK(id), .min = 1, .max = HT_ID_MAX, .required = true, .help = "id" },
+	{ "agency", HT_OPT_STRING, LNK(agency), .required = true, .help = "whose" },
+	{ "provider", HT_OPT_STRING, LNK(provider), .help = "carrier" },
+	{ "parents", HT_OPT_STRING, LNK(parents), .help = "links it hangs on, with AND and OR" },
+	{ "role", HT_OPT_ENUM, LNK(role), .names = roles, .def = "primary", .help = "primary or backup" },
+	{ "kind", HT_OPT_ENUM, LNK(kind), .names = link_kinds, .def = "province-wan", .help = "of the link" },
+};
+static const struct ht_options link_table = HT_OPTIONS(struct script_link, link_rows);
+#define CHN(f) offsetof(struct script_channel, f)
+static const struct ht_option channel_rows[] = {
+	{ "name", HT_OPT_STRING, CHN(name), .min = 1, .max = 60, .required = true, .help = "its id" },
+	{ "edit", HT_OPT_BOOL, CHN(edit), .def = "no", .help = "a later message can replace an earlier one" },
+};
+static const struct ht_options channel_table = HT_OPTIONS(struct script_channel, channel_rows);
+#define MNT(f) offsetof(struct script_maintenance, f)
+static const struct ht_option maintenance_rows[] = {
+	{ "id", HT_OPT_STRING, MNT(id), .required = true, .help = "id" },
+	{ "scope", HT_OPT_STRING, MNT(scope), .def = "link", .help = "link, agency, provider or all" },
+	{ "subject", HT_OPT_STRING, MNT(subject), .def = "", .help = "which" },
+	{ "for", HT_OPT_DURATION, MNT(for_ns), .min = HT_NS_PER_S, .max = 30 * DAY_NS, .required = true, .help = "how long" },
+};
+static const struct ht_options maintenance_table = HT_OPTIONS(struct script_maintenance, maintenance_rows);
+#define EVT(f) offsetof(struct script_event, f)
+static const struct ht_option event_rows[] = {
+	{ "at", HT_OPT_DURATION, EVT(at_ns), .max = 400 * DAY_NS, .required = true, .help = "since the start" },
+	{ "open", HT_OPT_STRING, EVT(open), .min = 1, .max = PROBLEM_KIND_MAX, .help = "a problem of this kind begins" },
+	{ "update", HT_OPT_STRING, EVT(update), .min = 1, .max = PROBLEM_KIND_MAX, .help = "what explains it becomes known" },
+	{ "close", HT_OPT_STRING, EVT(close), .min = 1, .max = PROBLEM_KIND_MAX, .help = "it ends" },
+	{ "subjects", HT_OPT_STRINGS, EVT(subjects), .max = 10000, .help = "links, agencies or agents" },
+	{ "root", HT_OPT_STRING, EVT(root), .help = "the subject whose problem explains these" },
+	{ "began", HT_OPT_DURATION, EVT(began_ns), .max = 400 * DAY_NS, .def = "0s", .help = "it began so long before it was known" },
+	{ "ack", HT_OPT_STRING, EVT(ack), .help = "somebody acknowledges the incident of this subject" },
+	{ "by", HT_OPT_STRING, EVT(by), .def = "admin", .help = "who" },
+	{ "server", HT_OPT_ENUM, EVT(server), .names = server_words, .def = "-", .help = "stop or start: rows wait meanwhile" },
+	{ "maintenance", HT_OPT_LIST, EVT(maintenance), .max = 16, .sub = &maintenance_table, .help = "windows entered now" },
+};
+static const struct ht_options event_table = HT_OPTIONS(struct script_event, event_rows);
+#define EXP(f) offsetof(struct script_expect, f)
+static const struct ht_option expect_rows[] = {
+	{ "at", HT_OPT_DURATION, EXP(at_ns), .max = 400 * DAY_NS, .required = true, .help = "since the start; not earlier" },
+	{ "within", HT_OPT_DURATION, EXP(within_ns), .max = DAY_NS, .def = "2s", .help = "nor so much later" },
+	{ "channel", HT_OPT_STRING, EXP(channel), .required = true, .help = "to whom" },
+	{ "kind", HT_OPT_ENUM, EXP(kind), .names = kinds, .required = true, .help = "announce, update, digest, escalate or resolve" },
+	{ "subject", HT_OPT_STRING, EXP(subject), .required = true, .help = "what it is about" },
+	{ "title", HT_OPT_STRING, EXP(title), .help = "words of its Vietnamese title" },
+	{ "affected", HT_OPT_STRINGS, EXP(affected), .max = 100, .help = "exactly these" },
+	{ "n_affected", HT_OPT_INT, EXP(n_affected), .min = 0, .max = 1000000, .def = "0", .help = "so many; 0: not asked" },
+};
+static const struct ht_options expect_table = HT_OPTIONS(struct script_expect, expect_rows);
+#define SCR(f) offsetof(struct script, f)
+static const struct ht_option script_rows[] = {
+	{ "scenario", HT_OPT_STRING, SCR(name), .min = 1, .max = 200, .required = true, .help = "one line" },
+	{ "about", HT_OPT_STRING, SCR(about), .max = 4000, .help = "what it shows" },
+	{ "start", HT_OPT_STRING, SCR(start), .def = "2026-03-02T02:00:00Z", .help = "when it begins" },
+	{ "end", HT_OPT_DURATION, SCR(end_ns), .max = 400 * DAY_NS, .def = "0s", .help = "how long it lasts; default: a minute after the last event or message" },
+	{ "agencies", HT_OPT_LIST, SCR(agencies), .max = 20000, .sub = &agency_table, .help = "the registry" },
+	{ "links", HT_OPT_LIST, SCR(links), .max = 20000, .sub = &link_table, .help = "its links" },
+	{ "channels", HT_OPT_LIST, SCR(channels), .min = 1, .max = RULES_CHANNELS_MAX, .sub = &channel_table, .required = true, .help = "who can be told" },
+	{ "rules", HT_OPT_NODE, SCR(rules), .help = "rules, as a block of text; default: those that are shipped" },
+	{ "events", HT_OPT_LIST, SCR(events), .min = 1, .max = EVENTS_MAX, .sub = &event_table, .required = true, .help = "what happens" },
+	{ "expect", HT_OPT_LIST, SCR(expect), .max = EVENTS_MAX, .sub = &expect_table, .help = "the messages, all of them" },
+};
+static const struct ht_options script_table = HT_OPTIONS(struct script, script_rows);
+/* clang-format on */
+
+/* ── problems by script: rows that a fold of the replay alone reads ──────────────── */
+
+#define ROW_KIND "replay.problem"
+
+static const char *text_of(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) ? json_object_get_string(v) : NULL;
+}
+
+static ht_err apply_script(struct db *db, const struct fold_input *in)
+{
+	const struct journal_row *row = in->row;
+	struct json_object *list, *v;
+	ht_err err = HT_OK;
+
+	if (strcmp(row->kind, ROW_KIND) != 0)
+		return HT_OK;
+	list = json_tokener_parse(row->payload);
+	for (size_t i = 0; !err && i < json_object_array_length(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+		const char *what = text_of(o, "what");
+		int64_t at_ms = json_object_object_get_ex(o, "at_ms", &v)
+				    ? json_object_get_int64(v)
+				    : row->received_ms;
+		struct problem p = { text_of(o, "kind"), text_of(o, "subject"),
+			text_of(o, "agency"), text_of(o, "provider"), text_of(o, "root"),
+			at_ms, text_of(o, "reason"), NULL };
+
+		if (strcmp(what, "open") == 0)
+			err = problem_open(db, &p, row->id, NULL);
+		else if (strcmp(what, "update") == 0)
+			err = problem_update(db, &p, row->id);
+		else
+			err = problem_close(db, p.kind, p.subject, at_ms, row->id, NULL);
+		if (err == HT_NOTFOUND)
+			err = HT_OK;
+	}
+	json_object_put(list);
+	return err;
+}
+
+static ht_err reset_script(struct db *db)
+{
+	return HT_OK;
+}
+
+static const struct fold fold_script = {
+	.name = "replay",
+	.version = 1,
+	.sources = 1u << JOURNAL_SERVER,
+	.apply = apply_script,
+	.reset = reset_script,
+};
+
+static const struct fold *const replay_folds[] = { &fold_registry, &fold_script,
+	&fold_alert };
+
+/* ── running ─────────────────────────────────────────────────────────────────────── */
+
+struct message {
+	int64_t at_ms;
+	char channel[80], kind[16], subject[HT_INSTANCE_MAX + 1], title[400];
+	struct json_object *facts;
+	bool expected;
+};
+
+struct replay {
+	struct db *db;
+	struct ht_fault *fault;
+	const struct script *script;
+	int64_t now_ms, start_ms, due_ms;
+	bool stopped;
+	struct message *messages;
+	size_t n_messages;
+};
+
+static ht_err memory_db(struct db **out, struct ht_fault *fault)
+{
+	ht_err err = db_open(":memory:", false, out, fault);
+
+	return err ? err : migrate(*out, NULL, fault);
+}
+
+static ht_err fold(struct replay *r)
+{
+	struct writer_fold_state state = { .more = true };
+	ht_err err = HT_OK;
+
+	while (!err && state.more) {
+		err = db_begin(r->db);
+		if (!err)
+			err = run_slice_of(r->db, replay_folds, HT_COUNT(replay_folds),
+			    SLICE_NS, &state);
+		if (!err)
+			err = db_commit(r->db);
+		if (err)
+			db_rollback(r->db);
+	}
+	r->due_ms = state.due_ms;
+	return err;
+}
+
+static ht_err append(struct replay *r, const char *kind, const char *payload)
+{
+	struct journal_row row = {
+		.source = JOURNAL_SERVER,
+		.kind = kind,
+		.content_type = "application/json",
+		.received_ms = r->now_ms,
+		.payload = payload,
+		.len = strlen(payload) + 1,
+	};
+
+	return journal_append(r->db, &row);
+}
+
+static ht_err append_fold(struct replay *r, const char *kind, const char *payload)
+{
+	ht_err err = append(r, kind, payload);
+
+	return err || r->stopped ? err : fold(r);
+}
+
+/* Beats each ten seconds, and whenever a fold asked for one, up to a time. */
+static ht_err pass_until(struct replay *r, int64_t to_ms)
+{
+	ht_err err = HT_OK;
+
+	while (!err && r->now_ms < to_ms) {
+		int64_t next = r->now_ms + BEAT_MS;
+
+		if (r->due_ms > r->now_ms && r->due_ms < next)
+			next = r->due_ms;
+		if (next >= to_ms)
+			break;
+		r->now_ms = next;
+		if (!r->stopped)
+			err = append_fold(r, "beat", "{}");
+	}
+	r->now_ms = to_ms;
+	return err;
+}
+
+/* ── events ──────────────────────────────────────────────────────────────────────── */
+
+static const struct script_link *link_of(const struct script *s, const char *id)
+{
+	const struct script_link *l = s->links.at;
+
+	for (size_t i = 0; i < s->links.n; i++) {
+		if (strcmp(l[i].id, id) == 0)
+			return &l[i];
+	}
+	return NULL;
+}
+
+static void put(struct json_object *o, const char *key, const char *text)
+{
+	if (text)
+		json_object_object_add(o, key, json_object_new_string(text));
+}
+
+static ht_err root_of(struct replay *r, const char *subject, char *out)
+{
+	static const char *const of[] = { "link-down", "link-unreachable",
+		"link-unstable", "vantage-blind" };
+
+	for (size_t i = 0; i < HT_COUNT(of); i++) {
+		if (!problem_find(r->db, of[i], subject, out))
+			return HT_OK;
+	}
+	return HT_NOTFOUND;
+}
+
+static ht_err say_problems(struct replay *r, const struct script_event *e)
+{
+	const char *what = e->open ? "open" : e->update ? "update" : "close";
+	const char *kind = e->open ? e->open : e->update ? e->update : e->close;
+	struct json_object *list = json_object_new_array();
+	char root[PROBLEM_ID_MAX + 1] = "";
+	ht_err err = e->root ? root_of(r, e->root, root) : HT_OK;
+
+	if (err)
+		err = ht_fault_set(r->fault, HT_CONFIG,
+		    "no problem of `%s` is open then: open it first", e->root);
+	for (size_t i = 0; i < e->subjects.n && !err; i++) {
+		const struct script_link *l = link_of(r->script, e->subjects.at[i]);
+		struct json_object *o = json_object_new_object();
+
+		put(o, "what", what);
+		put(o, "kind", kind);
+		put(o, "subject", e->subjects.at[i]);
+		put(o, "agency", l ? l->agency : NULL);
+		put(o, "provider", l ? l->provider : NULL);
+		put(o, "root", root[0] ? root : NULL);
+		put(o, "reason", "the script says so");
+		json_object_object_add(o, "at_ms",
+		    json_object_new_int64(r->now_ms - e->began_ns / HT_NS_PER_MS));
+		json_object_array_add(list, o);
+	}
+	if (!err)
+		err = append_fold(r, ROW_KIND, json_object_to_json_string(list));
+	json_object_put(list);
+	return err;
+}
+
+static ht_err say_ack(struct replay *r, const struct script_event *e)
+{
+	char id[INCIDENT_ID_MAX + 1] = "";
+	struct db_rows *rows =
+	    db_start(r->db, &tell_sql, TELL_SQL_REPLAY_INCIDENT, "s", e->ack);
+
+	if (!db_next(rows))
+		snprintf(id, sizeof(id), "%s", db_text(rows, 0));
+	db_done(rows);
+	if (!id[0])
+		return ht_fault_set(r->fault, HT_CONFIG,
+		    "no incident of `%s` is open then: nothing to acknowledge", e->ack);
+	ht_err err = incident_ack(r->db, id, e->by, NULL, r->now_ms, r->fault);
+	return err || r->stopped ? err : fold(r);
+}
+
+static ht_err say_maintenance(struct replay *r, const struct script_event *e)
+{
+	const struct script_maintenance *m = e->maintenance.at;
+	struct operator_by by = { "admin", r->now_ms, VERB_UNSET };
+	ht_err err = HT_OK;
+
+	for (size_t i = 0; i < e->maintenance.n && !err; i++) {
+		struct verb_maintenance v = { .id = m[i].id,
+			.scope = m[i].scope,
+			.subject = m[i].subject,
+			.from_ms = r->now_ms,
+			.to_ms = r->now_ms + m[i].for_ns / HT_NS_PER_MS,
+			.reason = "the script says so" };
+
+		err =
+		    operator_append(r->db, &by, VERB_MAINTENANCE_PUT, &v, NULL, r->fault);
+	}
+	return err || r->stopped ? err : fold(r);
+}
+
+static ht_err happen(struct replay *r, const struct script_event *e)
+{
+	if (e->server == SERVER_STOP) {
+		r->stopped = true;
+		return HT_OK;
+	}
+	if (e->server == SERVER_START) {
+		r->stopped = false;
+		return append_fold(r, "start", "{}");
+	}
+	if (e->ack)
+		return say_ack(r, e);
+	if (e->maintenance.n)
+		return say_maintenance(r, e);
+	return say_problems(r, e);
+}
+
+/* ── the registry ────────────────────────────────────────────────────────────────── */
+
+static ht_err enter(struct replay *r)
+{
+	const struct script *s = r->script;
+	const struct script_agency *a = s->agencies.at;
+	const struct script_link *l = s->links.at;
+	struct operator_by by = { "admin", r->now_ms, VERB_UNSET };
+	ht_err err = HT_OK;
+
+	for (size_t i = 0; i < s->agencies.n && !err; i++) {
+		struct verb_agency v = { .id = a[i].id,
+			.name = a[i].name,
+			.level = a[i].level,
+			.parent = a[i].parent,
+			.latitude = NAN,
+			.longitude = NAN };
+
+		err = operator_append(r->db, &by, VERB_AGENCY_PUT, &v, NULL, r->fault);
+	}
+	for (size_t i = 0; i < s->links.n && !err; i++) {
+		struct verb_link v = { .id = l[i].id,
+			.agency = l[i].agency,
+			.role = roles[l[i].role],
+			.kind = link_kinds[l[i].kind],
+			.provider = l[i].provider,
+			.parents = l[i].parents,
+			.contracted_down_bps = VERB_UNSET,
+			.contracted_up_bps = VERB_UNSET };
+
+		err = operator_append(r->db, &by, VERB_LINK_PUT, &v, NULL, r->fault);
+	}
+	return err ? err : fold(r);
+}
+
+/* ── messages ────────────────────────────────────────────────────────────────────── */
+
+static ht_err read_messages(struct replay *r)
+{
+	struct db_rows *rows;
+	int64_t after = 0;
+	size_t cap = 0;
+	ht_err err = HT_OK;
+
+	while (!err) {
+		rows = db_start(r->db, &tell_sql, TELL_SQL_REPLAY_OUTBOX, "i", after);
+		err = db_next(rows);
+		if (!err && r->n_messages == cap) {
+			size_t more = cap ? 2 * cap : 64;
+			void *grown = realloc(r->messages, more * sizeof(*r->messages));
+
+			if (!grown)
+				err = HT_NOMEM;
+			else
+				r->messages = grown;
+			cap = more;
+		}
+		if (!err) {
+			struct message *m = &r->messages[r->n_messages++];
+			const char *text;
+
+			*m = (struct message){ .at_ms = db_int(rows, 1) };
+			after = db_int(rows, 0);
+			snprintf(m->channel, sizeof(m->channel), "%s", db_text(rows, 2));
+			snprintf(m->kind, sizeof(m->kind), "%s", db_text(rows, 3));
+			m->facts = json_tokener_parse(db_text(rows, 5));
+			text = text_of(m->facts, "subject");
+			snprintf(m->subject, sizeof(m->subject), "%s", text ? text : "");
+			text = text_of(m->facts, "title_vi");
+			snprintf(m->title, sizeof(m->title), "%s", text ? text : "");
+		}
+		db_done(rows);
+	}
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
+static void free_messages(struct replay *r)
+{
+	for (size_t i = 0; i < r->n_messages; i++)
+		json_object_put(r->messages[i].facts);
+	free(r->messages);
+}
+
+static bool is_affected(const struct message *m, const char *id)
+{
+	struct json_object *list;
+
+	if (!json_object_object_get_ex(m->facts, "affected", &list))
+		return false;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		const char *have = text_of(json_object_array_get_idx(list, i), "id");
+
+		if (have && strcmp(have, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int64_t n_affected(const struct message *m)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(m->facts, "n_affected", &v)
+		   ? json_object_get_int64(v)
+		   : -1;
+}
+
+static bool fits(
+    const struct replay *r, const struct script_expect *e, const struct message *m)
+{
+	int64_t at_ms = r->start_ms + e->at_ns / HT_NS_PER_MS;
+
+	if (m->expected || strcmp(m->channel, e->channel) != 0 ||
+	    strcmp(m->kind, kinds[e->kind]) != 0 || strcmp(m->subject, e->subject) != 0 ||
+	    m->at_ms < at_ms || m->at_ms > at_ms + e->within_ns / HT_NS_PER_MS ||
+	    (e->title && !strstr(m->title, e->title)))
+		return false;
+	if (e->n_affected && n_affected(m) != e->n_affected)
+		return false;
+	for (size_t i = 0; i < e->affected.n; i++) {
+		if (!is_affected(m, e->affected.at[i]))
+			return false;
+	}
+	return !e->affected.n || n_affected(m) == (int64_t)e->affected.n;
+}
+
+static void say_message(
+    const struct replay *r, const struct message *m, const char *mark, struct ht_buf *out)
+{
+	ht_buf_printf(out, "%s %+9.3fs  %-10s %-9s %s (%lld): %s\n", mark,
+	    (double)(m->at_ms - r->start_ms) / 1000.0, m->channel, m->kind, m->subject,
+	    (long long)n_affected(m), m->title);
+}
+
+static bool compare(struct replay *r, const char *file, struct ht_buf *out)
+{
+	const struct script_expect *e = r->script->expect.at;
+	size_t n = r->script->expect.n, wrong = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct message *found = NULL;
+
+		for (size_t k = 0; k < r->n_messages && !found; k++) {
+			if (fits(r, &e[i], &r->messages[k]))
+				found = &r->messages[k];
+		}
+		if (found) {
+			found->expected = true;
+			continue;
+		}
+		wrong++;
+		ht_buf_printf(out,
+		    "%s:%d: expected and not told: at %.3fs %s to %s about %s\n", file,
+		    r->script->expect.nodes[i]->line, (double)e[i].at_ns / 1e9,
+		    kinds[e[i].kind], e[i].channel, e[i].subject);
+	}
+	for (size_t k = 0; k < r->n_messages; k++) {
+		wrong += !r->messages[k].expected;
+		say_message(
+		    r, &r->messages[k], r->messages[k].expected ? "  " : "+ ", out);
+	}
+	ht_buf_printf(out, "%s: %s: %zu messages, %zu expected, %zu wrong\n", file,
+	    wrong ? "FAILED" : "passed", r->n_messages, n, wrong);
+	return wrong == 0;
+}
+
+/* ── a scenario ──────────────────────────────────────────────────────────────────── */
+
+static ht_err script_rules(const struct script *s, const char *file,
+    const char *rules_file, struct rules **out, struct ht_fault *fault)
+{
+	struct rules_channel channels[RULES_CHANNELS_MAX];
+	const struct script_channel *c = s->channels.at;
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < s->channels.n; i++)
+		channels[i] = (struct rules_channel){ c[i].name, c[i].edit };
+	if (s->rules && s->rules->kind == HT_NODE_SCALAR)
+		return rules_parse(file, s->rules->text, strlen(s->rules->text), channels,
+		    s->channels.n, out, fault);
+	if (s->rules)
+		return ht_node_fault(s->rules, fault,
+		    "`rules` is a block of text: write `rules: |` and the rules below");
+	ht_err err = share_path(RULES_SHIPPED, path);
+	return err ? err
+		   : rules_load(rules_file ? rules_file : path, channels, s->channels.n,
+			 out, fault);
+}
+
+static ht_err play(struct replay *r)
+{
+	const struct script_event *e = r->script->events.at;
+	const struct script_expect *x = r->script->expect.at;
+	int64_t end_ns = r->script->end_ns;
+	ht_err err = fold(r); /* nothing is there yet: what comes is told */
+
+	if (!err)
+		err = enter(r);
+	for (size_t i = 0; i < r->script->events.n && !err; i++) {
+		if (i && e[i].at_ns < e[i - 1].at_ns)
+			return ht_node_fault(r->script->events.nodes[i], r->fault,
+			    "it happens before the event above it: put them in order");
+		err = pass_until(r, r->start_ms + e[i].at_ns / HT_NS_PER_MS);
+		if (!err)
+			err = happen(r, &e[i]);
+		if (!end_ns || e[i].at_ns + 60 * HT_NS_PER_S > end_ns)
+			end_ns = e[i].at_ns + 60 * HT_NS_PER_S;
+	}
+	for (size_t i = 0; i < r->script->expect.n; i++) {
+		int64_t least = x[i].at_ns + x[i].within_ns + 10 * HT_NS_PER_S;
+
+		if (least > end_ns)
+			end_ns = least;
+	}
+	return err ? err : pass_until(r, r->start_ms + end_ns / HT_NS_PER_MS);
+}
+
+ht_err replay_scenario(const char *file, const void *bytes, size_t len,
+    const char *rules_file, struct ht_buf *report, bool *out_passed,
+    struct ht_fault *fault)
+{
+	struct script s = { 0 };
+	struct ht_yaml yaml = { 0 };
+	struct rules *rules = NULL;
+	struct replay r = { .script = &s, .fault = fault };
+	ht_err err = ht_yaml_parse(file, bytes, len, &yaml, fault);
+
+	if (!err)
+		err = ht_options_load(&script_table, NULL, yaml.root, &s, fault);
+	if (!err && ht_rfc3339_parse(s.start, &r.start_ms))
+		err = ht_fault_set(fault, HT_CONFIG,
+		    "%s: `start` is no time: write it as 2026-03-02T02:00:00Z", file);
+	if (!err)
+		err = script_rules(&s, file, rules_file, &rules, fault);
+	if (!err)
+		err = memory_db(&r.db, fault);
+	if (!err) {
+		r.now_ms = r.start_ms;
+		rules_use_here(rules);
+		err = play(&r);
+		rules_use_here(NULL);
+	}
+	if (!err)
+		err = read_messages(&r);
+	if (!err) {
+		ht_buf_printf(report, "%s\n", s.name);
+		*out_passed = compare(&r, file, report);
+		err = ht_buf_err(report);
+	} else if (fault && !fault->text[0]) {
+		(void)ht_fault_set(fault, err, "%s: %s (%s)", file, ht_err_name(err),
+		    r.db ? db_error(r.db) : "");
+	}
+	free_messages(&r);
+	db_close(r.db);
+	rules_free(rules);
+	ht_options_fini(&script_table, &s);
+	ht_yaml_fini(&yaml);
+	return err;
+}

@@ -1,0 +1,48 @@
+/* Replays: alert rules tried without telling anybody.
+ *
+ * A scenario is a YAML file that an admin can read: a registry, rules (else those that
+ * are shipped), events at times, and the messages expected. It runs through the real
+ * folds in a database in memory, with the clock of the script:
+ *
+ *     scenario: A commune loses its link
+ *     agencies: [{ id: bat-xat, name: Bát Xát, level: commune }]
+ *     links: [{ id: bat-xat-wan, agency: bat-xat, provider: VNPT }]
+ *     channels: [{ name: duty, edit: no }]
+ *     events:
+ *       - { at: 10s, open: link-down, subjects: [bat-xat-wan] }
+ *       - { at: 5m, close: link-down, subjects: [bat-xat-wan] }
+ *     expect:
+ *       - { at: 10s, channel: duty, kind: announce, subject: bat-xat-wan }
+ *       - { at: 5m, channel: duty, kind: resolve, subject: bat-xat-wan }
+ *
+ * History: the problems that a database keeps, told again by other rules. */
+#ifndef HT_SERVER_ALERT_REPLAY_H
+#define HT_SERVER_ALERT_REPLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "server/alert/rules.h"
+#include "server/store/db.h"
+
+#define REPLAY_REPORT_MAX (1024 * 1024)
+#define REPLAY_FILE_MAX   (4 * 1024 * 1024)
+
+/* Run the bytes of a scenario, named `file` in messages. `rules_file` (may be NULL) has
+ * rules when the scenario names none. The report for people goes to `report`;
+ * *out_passed: every expected message came, and no other. Takes no lock and touches no
+ * other database; any thread. HT_CONFIG: the scenario or its rules are wrong. */
+HT_MUST_CHECK ht_err replay_scenario(const char *file, const void *bytes, size_t len,
+    const char *rules_file, struct ht_buf *report, bool *out_passed,
+    struct ht_fault *fault);
+
+/* What `rules` would have told of the problems kept in `from`, a connection that only
+ * reads, between two times. Nothing is ever sent. HT_TOOLARGE: more than 200,000
+ * changes. */
+HT_MUST_CHECK ht_err replay_history(struct db *from, const struct rules *rules,
+    int64_t from_ms, int64_t to_ms, struct ht_buf *report, struct ht_fault *fault);
+
+#endif

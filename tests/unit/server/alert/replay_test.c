@@ -1,0 +1,84 @@
+/* Every scenario of tests/replay through the real folds; and that a replay can fail. */
+#include "tests/unit/test.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "server/alert/replay.h"
+
+static int is_yaml(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name);
+
+	return len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0;
+}
+
+static bool run(const char *name, const char *text, size_t len)
+{
+	struct ht_fault fault = { 0 };
+	struct ht_buf report;
+	bool passed = false;
+
+	ht_buf_init(&report, REPLAY_REPORT_MAX);
+	ht_err err = replay_scenario(name, text, len, NULL, &report, &passed, &fault);
+	if (err || !passed)
+		print_message("%s%s\n", ht_buf_text(&report), fault.text);
+	ht_buf_fini(&report);
+	return !err && passed;
+}
+
+static void test_all(void **state)
+{
+	struct dirent **entries;
+	int n = scandir(REPLAY_DIR, &entries, is_yaml, alphasort), failed = 0;
+
+	assert_true(n >= 12);
+	for (int i = 0; i < n; i++) {
+		char path[512], *text;
+		size_t len;
+
+		snprintf(path, sizeof(path), "%s/%s", REPLAY_DIR, entries[i]->d_name);
+		assert_ok(ht_file_read(path, 1 << 20, &text, &len, NULL));
+		failed += !run(entries[i]->d_name, text, len);
+		free(text);
+		free(entries[i]);
+	}
+	free(entries);
+	assert_int_equal(failed, 0);
+}
+
+/* A message that nobody expected, and one that never comes, are both said. */
+static void test_fails(void **state)
+{
+	static const char text[] =
+	    "scenario: wrong on purpose\n"
+	    "agencies: [{ id: a, name: A, level: province }]\n"
+	    "links: [{ id: w, agency: a }]\n"
+	    "channels: [{ name: sms }]\n"
+	    "events: [{ at: 1s, open: link-down, subjects: [w] }]\n"
+	    "expect:\n  - { at: 1s, channel: sms, kind: resolve, subject: w }\n";
+	struct ht_fault fault = { 0 };
+	struct ht_buf report;
+	bool passed = true;
+
+	ht_buf_init(&report, REPLAY_REPORT_MAX);
+	assert_ok(replay_scenario(
+	    "wrong.yaml", text, strlen(text), NULL, &report, &passed, &fault));
+	assert_false(passed);
+	assert_non_null(strstr(ht_buf_text(&report), "wrong.yaml:7: expected"));
+	assert_non_null(strstr(ht_buf_text(&report), "+ "));
+	ht_buf_fini(&report);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_fails),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
