@@ -47,7 +47,7 @@ struct options_index {
 	char *definition;
 };
 struct options_alerts {
-	char *rules; /* NULL: those that are shipped */
+	char *rules;    /* NULL: those that are shipped */
 	char *channels; /* NULL: nobody is told */
 };
 struct options_log {

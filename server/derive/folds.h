@@ -19,6 +19,6 @@ extern const struct fold fold_correct;  /* correct.c: after links */
 extern const struct fold fold_posture;  /* posture.c */
 extern const struct fold fold_score;    /* server/score/score.c */
 
-extern const struct fold fold_alert;    /* server/alert/incident.c */
+extern const struct fold fold_alert; /* server/alert/incident.c */
 
 #endif
