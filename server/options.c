@@ -19,6 +19,8 @@ static const struct ht_option server_rows[] = {
 	  .help = "folder of the database, the CA and what belongs to them" },
 	{ "share_dir", HT_OPT_STRING, offsetof(struct options_server, share_dir), .def = "/usr/share/hatang",
 	  .help = "folder of definitions, catalogues and the dashboard" },
+	{ "utc_offset", HT_OPT_INT, offsetof(struct options_server, utc_offset), .min = -720, .max = 840, .def = "420",
+	  .help = "minutes east of UTC in which months of reports begin; 420 is Asia/Ho_Chi_Minh" },
 };
 static const struct ht_option mqtt_rows[] = {
 	{ "host", HT_OPT_STRING, offsetof(struct options_mqtt, host), .def = "127.0.0.1", .help = "the broker's name or address" },

@@ -14,7 +14,8 @@
 
 struct options_server {
 	char *state_dir;
-	char *share_dir; /* definitions, catalogues, dashboard */
+	char *share_dir;    /* definitions, catalogues, dashboard */
+	int64_t utc_offset; /* minutes */
 };
 struct options_mqtt {
 	char *host;

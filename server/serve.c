@@ -591,6 +591,7 @@ static ht_err start_web(struct server *s, struct ht_fault *fault)
 		.changed = on_changed,
 		.changed_arg = s,
 		.definition = s->o->index.definition,
+		.utc_offset_min = &s->o->server.utc_offset,
 		.writer = s->writer,
 		.sender = s->sender,
 	};

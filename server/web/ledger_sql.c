@@ -28,6 +28,39 @@ static const char *const statements[LEDGER_SQL_STATEMENTS] = {
 	    " FROM maintenance m LEFT JOIN link l ON m.scope = 'link' AND l.id = "
 	    "m.subject"
 	    " WHERE m.id = $1",
+
+	/* Links in order of id, with the district they stand in. */
+	[LEDGER_SQL_LINKS] =
+	    "SELECT l.id, l.agency, l.provider, (WITH RECURSIVE up (id, parent, level) AS"
+	    " (SELECT id, parent, level FROM agency WHERE id = l.agency UNION"
+	    "  SELECT a.id, a.parent, a.level FROM agency a JOIN up u ON a.id = u.parent)"
+	    " SELECT id FROM up WHERE level = 'district' LIMIT 1)"
+	    " FROM link l WHERE ($1 IS NULL OR l.id = $1)"
+	    " AND ($2 IS NULL OR l.provider = $2) AND " IN_SCOPE("l.agency",
+		"$3") " AND " IN_SCOPE("l.agency", "$4") " ORDER BY l.id LIMIT $5",
+	/* The span that reaches into the period, and those that begin in it. */
+	[LEDGER_SQL_SPANS] =
+	    "SELECT from_ms, to_ms, state FROM link_span WHERE link = $1"
+	    " AND from_ms >= coalesce((SELECT max(from_ms) FROM link_span"
+	    "  WHERE link = $1 AND from_ms <= $2), 0) AND from_ms < $3"
+	    " ORDER BY from_ms LIMIT $4",
+	[LEDGER_SQL_OUTAGES] =
+	    "SELECT id, start_ms, end_ms, coalesce(edge_start_ms, start_ms),"
+	    " CASE WHEN end_ms IS NULL THEN NULL ELSE coalesce(edge_end_ms, end_ms) END,"
+	    " state, cause, cause_reason, edge_start_ms, edge_end_ms FROM outage"
+	    " WHERE link = $1 AND start_ms >= coalesce((SELECT max(start_ms) FROM outage"
+	    "  WHERE link = $1 AND start_ms <= $2 - 86400000), 0)"
+	    " AND start_ms < $3 + 86400000 ORDER BY 4, id LIMIT $4",
+	[LEDGER_SQL_WINDOWS] =
+	    "SELECT w.from_ms, w.to_ms FROM maintenance w JOIN link l ON l.id = $1"
+	    " WHERE w.removed_ms IS NULL AND w.to_ms > $2 AND w.from_ms < $3"
+	    " AND (w.scope = 'all' OR w.scope = 'link' AND w.subject = l.id"
+	    " OR w.scope = 'provider' AND w.subject = l.provider"
+	    " OR w.scope = 'agency' AND l.agency IN (WITH RECURSIVE below (id) AS"
+	    " (SELECT w.subject UNION SELECT a.id FROM agency a JOIN below b"
+	    "  ON a.parent = b.id) SELECT id FROM below))"
+	    " ORDER BY w.from_ms, w.id LIMIT $4",
+	[LEDGER_SQL_AGENCY_NAME] = "SELECT name FROM agency WHERE id = $1",
 };
 
 const struct db_sql ledger_sql = {

@@ -45,6 +45,10 @@ static const char *const message_states[] = { "pending", "sent", "failed", "drop
 static const char *const severities[] = { "info", "warning", "critical", NULL };
 static const char *const answers[] = { "yes", "no", NULL };
 
+static const char *const ledger_scopes[] = { "all", "link", "agency", "district",
+	"provider", NULL };
+static const char *const ledger_groups[] = { "link", "agency", "district", "provider",
+	NULL };
 static const char *const maintenance_scopes[] = { "link", "agency", "provider", "all",
 	NULL };
 
@@ -91,6 +95,11 @@ static const struct param q_series[] = { NEEDED("agent", PARAM_ID),
 	{ .name = "from", .type = PARAM_TIME }, { .name = "to", .type = PARAM_TIME },
 	{ .name = "points", .type = PARAM_INT, .min = 1, .max = 2000 } };
 
+static const struct param q_availability[] = { PAGE,
+	{ .name = "scope", .type = PARAM_WORD, .words = ledger_scopes },
+	{ .name = "id", .type = PARAM_TEXT, .max = 500 },
+	{ .name = "month", .type = PARAM_TEXT, .max = 7 },
+	{ .name = "by", .type = PARAM_WORD, .words = ledger_groups } };
 static const struct param q_maintenance[] = { PAGE,
 	{ .name = "from", .type = PARAM_TIME }, { .name = "to", .type = PARAM_TIME },
 	{ .name = "removed", .type = PARAM_BOOL } };
@@ -226,6 +235,8 @@ const struct route routes[] = {
 	{ ROUTE_PUT, V1 "/posture/{agency}/{solution}", "declarePosture", ROUTE_OPERATOR,
 	    posture_declare, FIELDS(f_declare) },
 
+	{ ROUTE_GET, V1 "/availability", "showAvailability", ROUTE_VIEWER,
+	    availability_show, QUERY(q_availability) },
 	{ ROUTE_GET, V1 "/maintenance", "listMaintenance", ROUTE_VIEWER, maintenance_list,
 	    QUERY(q_maintenance) },
 	{ ROUTE_POST, V1 "/maintenance", "putMaintenance", ROUTE_OPERATOR,

@@ -27,6 +27,7 @@ struct web_options {
 	void (*changed)(void *arg);
 	void *changed_arg;
 	const char *definition; /* index definition shown by default; NULL: the first */
+	const int64_t *utc_offset_min; /* of the province's months; NULL: 420, Vietnam */
 	struct writer *writer;  /* borrowed; outlives the web */
 	struct sender *sender;  /* borrowed, the same; NULL: nobody is told */
 	int threads;            /* 0: 4 */
