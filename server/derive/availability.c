@@ -333,7 +333,7 @@ ht_err availability_month(
 	if (strlen(month) != 7 || month[4] != '-' || strspn(month, "0123456789") != 4 ||
 	    strspn(month + 5, "0123456789") != 2)
 		return HT_MALFORMED;
-	int year = atoi(month), m = atoi(month + 5);
+	int year = (int)strtol(month, NULL, 10), m = (int)strtol(month + 5, NULL, 10);
 	if (year < 2000 || year > 9998 || m < 1 || m > 12)
 		return HT_RANGE;
 	*out_from_ms = month_begin(year, m, offset_min);

@@ -18,6 +18,8 @@
 	" UNION SELECT json_each.value FROM index_value, "                        \
 	"json_each(index_value.evidence)"                                         \
 	" UNION SELECT journal_id FROM finding"                                   \
+	" UNION SELECT opened_journal FROM outage"                                \
+	" UNION SELECT closed_journal FROM outage"                                \
 	" UNION SELECT journal_id FROM outage_evidence"                           \
 	" UNION SELECT json_each.value FROM outage, json_each(outage.evidence))"
 

@@ -27,6 +27,8 @@ route_handler alerts_explain, alerts_test, messages_list;
 route_handler agents_list, agents_show, clones_list, latest_list, gaps_list, garbage_list;
 /* api_maintenance.c */
 route_handler maintenance_list, maintenance_put, maintenance_remove;
+/* api_dispute.c */
+route_handler outages_dispute, outages_note;
 /* api_availability.c */
 route_handler availability_show;
 /* api_series.c */

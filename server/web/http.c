@@ -24,6 +24,7 @@ void http_problem(struct reply *re, int status, const char *slug, const char *ti
 	re->stream = false;
 	re->may_cache = false;
 	re->etag = NULL;
+	re->policy = NULL;
 	emit_init(&e, &re->body);
 	emit_object(&e, NULL);
 	emit_text(&e, "type", type);

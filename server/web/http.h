@@ -42,9 +42,11 @@ struct reply {
 	const char *etag;   /* or NULL */
 	char cookie[160];   /* Set-Cookie, or "" */
 	char location[160]; /* Location, or "" */
-	int retry_after_s;  /* 0: none */
-	bool stream;        /* hand the connection to events.c */
-	bool may_cache;     /* static files; API replies never */
+	const char
+	    *policy; /* Content-Security-Policy instead of the dashboard's; static */
+	int retry_after_s; /* 0: none */
+	bool stream;       /* hand the connection to events.c */
+	bool may_cache;    /* static files; API replies never */
 };
 
 /* Answer with an RFC 9457 problem document. `slug` names the kind ("not-found"), detail

@@ -95,6 +95,14 @@ static const struct param q_series[] = { NEEDED("agent", PARAM_ID),
 	{ .name = "from", .type = PARAM_TIME }, { .name = "to", .type = PARAM_TIME },
 	{ .name = "points", .type = PARAM_INT, .min = 1, .max = 2000 } };
 
+static const char *const dispute_formats[] = { "json", "html", NULL };
+static const struct param q_dispute[] = {
+	{ .name = "format", .type = PARAM_WORD, .words = dispute_formats }
+};
+static const struct param f_outage_note[] = {
+	{ .name = "ticket", .type = PARAM_TEXT, .max = 120, .nullable = true },
+	{ .name = "note", .type = PARAM_TEXT, .max = 500, .nullable = true }
+};
 static const struct param q_availability[] = { PAGE,
 	{ .name = "scope", .type = PARAM_WORD, .words = ledger_scopes },
 	{ .name = "id", .type = PARAM_TEXT, .max = 500 },
@@ -235,6 +243,10 @@ const struct route routes[] = {
 	{ ROUTE_PUT, V1 "/posture/{agency}/{solution}", "declarePosture", ROUTE_OPERATOR,
 	    posture_declare, FIELDS(f_declare) },
 
+	{ ROUTE_GET, V1 "/outages/{outage}/dispute", "showDispute", ROUTE_VIEWER,
+	    outages_dispute, QUERY(q_dispute) },
+	{ ROUTE_PUT, V1 "/outages/{outage}/note", "noteOutage", ROUTE_OPERATOR,
+	    outages_note, FIELDS(f_outage_note) },
 	{ ROUTE_GET, V1 "/availability", "showAvailability", ROUTE_VIEWER,
 	    availability_show, QUERY(q_availability) },
 	{ ROUTE_GET, V1 "/maintenance", "listMaintenance", ROUTE_VIEWER, maintenance_list,

@@ -331,16 +331,18 @@ static void web_headers(
 		{ "X-Content-Type-Options", "nosniff" },
 		{ "X-Frame-Options", "DENY" },
 		{ "Referrer-Policy", "no-referrer" },
-		{ "Content-Security-Policy", "default-src 'none'; script-src 'self'; "
-					     "style-src 'self'; img-src 'self' data:; "
-					     "font-src 'self'; connect-src 'self'; "
-					     "base-uri 'none'; form-action 'self'; "
-					     "frame-ancestors 'none'" },
 	};
+	static const char policy[] = "default-src 'none'; script-src 'self'; "
+				     "style-src 'self'; img-src 'self' data:; "
+				     "font-src 'self'; connect-src 'self'; "
+				     "base-uri 'none'; form-action 'self'; "
+				     "frame-ancestors 'none'";
 	char seconds[16];
 
 	for (size_t i = 0; i < HT_COUNT(fixed); i++)
 		MHD_add_response_header(r, fixed[i][0], fixed[i][1]);
+	MHD_add_response_header(
+	    r, "Content-Security-Policy", re->policy ? re->policy : policy);
 	MHD_add_response_header(
 	    r, "Cache-Control", re->may_cache ? "no-cache" : "no-store");
 	if (web->context.tls)

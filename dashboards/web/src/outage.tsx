@@ -21,7 +21,7 @@ function Ticket(p: { of: Outage; onSaved: () => void }): JSX.Element {
     const form = new FormData(e.currentTarget as HTMLFormElement);
     const text = (name: string): string | null => String(form.get(name) ?? "").trim() || null;
     try {
-      await call("POST", `outages/${p.of.id}/note`, { ticket: text("ticket"), note: text("note") });
+      await call("PUT", `outages/${encodeURIComponent(p.of.id)}/note`, { ticket: text("ticket"), note: text("note") });
       setNote([t("saved"), true]);
       p.onSaved();
     } catch (x) { setNote([x instanceof Problem ? x.detail : String(x), false]); }

@@ -273,3 +273,4 @@ CREATE TABLE agent_targets (                 -- state: composed from the registr
   composed_ms INTEGER NOT NULL,
   refused TEXT, refused_ms INTEGER           -- why the agent does not take it, in its words
 ) WITHOUT ROWID;
+CREATE INDEX evidence_journal ON evidence (journal_id);
