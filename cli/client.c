@@ -250,6 +250,10 @@ static ht_err perform(CURL *curl, const struct client_settings *s,
 	}
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
 	out->json = body.len ? json_tokener_parse(ht_buf_text(&body)) : NULL;
+	if (!out->json) {
+		out->len = body.len;
+		out->text = ht_buf_steal(&body);
+	}
 	err = judge(s, out, fault);
 out:
 	curl_slist_free_all(headers);
@@ -275,6 +279,7 @@ ht_err client_send(const struct client_settings *s, const struct client_request 
 void client_answer_fini(struct client_answer *a)
 {
 	json_object_put(a->json);
+	free(a->text);
 	*a = (struct client_answer){ 0 };
 }
 

@@ -34,8 +34,10 @@ struct client_request {
 
 struct client_answer {
 	long status;              /* HTTP */
-	struct json_object *json; /* NULL when the body was empty or no JSON */
-	char cookie[512];         /* "name=value" of the session cookie, or "" */
+	struct json_object *json; /* NULL when the body was empty or no JSON … */
+	char *text;               /* … which it then is as it came, or NULL */
+	size_t len;
+	char cookie[512]; /* "name=value" of the session cookie, or "" */
 };
 
 /* Send one request with the stored token. HT_OK for any 2xx answer. On failure the fault

@@ -16,6 +16,7 @@ static const struct {
 	{ "machines", "machines of an agency", lists_main },
 	{ "posture", "security findings and declarations of an agency", posture_main },
 	{ "index", "the four values, and what they rest on", index_main },
+	{ "outages", "outages, dispute packs, availability of a month", outages_main },
 	{ "maintenance", "windows of work on links, also entered afterwards",
 	    maintenance_main },
 	{ "alert", "incidents: who was told, why, and acknowledging", alert_main },

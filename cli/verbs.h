@@ -11,6 +11,7 @@ int index_main(int argc, char **argv);
 int lists_main(int argc, char **argv); /* links, machines, gaps */
 int login_main(int argc, char **argv);
 int maintenance_main(int argc, char **argv);
+int outages_main(int argc, char **argv);
 int posture_main(int argc, char **argv);
 int token_main(int argc, char **argv);
 
