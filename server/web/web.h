@@ -28,10 +28,10 @@ struct web_options {
 	void *changed_arg;
 	const char *definition; /* index definition shown by default; NULL: the first */
 	const int64_t *utc_offset_min; /* of the province's months; NULL: 420, Vietnam */
-	struct writer *writer;  /* borrowed; outlives the web */
-	struct sender *sender;  /* borrowed, the same; NULL: nobody is told */
-	int threads;            /* 0: 4 */
-	int connections;        /* 0: 512, of them at most a quarter from one address */
+	struct writer *writer;         /* borrowed; outlives the web */
+	struct sender *sender;         /* borrowed, the same; NULL: nobody is told */
+	int threads;                   /* 0: 4 */
+	int connections; /* 0: 512, of them at most a quarter from one address */
 };
 
 /* Ready when it returns. The fault names the place and the cure. */
