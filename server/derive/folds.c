@@ -17,6 +17,7 @@ const struct fold *const folds[] = {
 	&fold_correct,
 	&fold_machines,
 	&fold_posture,
+	&fold_peer,
 
 	/* score */
 	&fold_score,

@@ -18,6 +18,7 @@ extern const struct fold fold_machines; /* machines.c */
 extern const struct fold fold_correct;  /* correct.c: after links */
 extern const struct fold fold_posture;  /* posture.c */
 extern const struct fold fold_score;    /* server/score/score.c */
+extern const struct fold fold_peer;     /* peer.c */
 
 extern const struct fold fold_alert; /* server/alert/incident.c */
 

@@ -368,8 +368,12 @@ def test_heartbeat_and_peer(desk):
     until("the peer answers", lambda: states() == ["answering"])
     peer.stop()
     until("the peer is silent", lambda: states() == ["answering", "silent"])
+    until("a problem says so", lambda: desk.office.server.query(
+        "SELECT subject FROM problem WHERE kind = 'peer-silent' AND closed_ms IS NULL") == [("other",)])
     peer.start()
     until("the peer is back", lambda: states() == ["answering", "silent", "answering"])
+    until("the problem is over", lambda: desk.office.server.query(
+        "SELECT count(*) FROM problem WHERE kind = 'peer-silent' AND closed_ms IS NOT NULL") == [(1,)])
 
 
 def test_by_the_api(desk):
