@@ -122,7 +122,7 @@ CREATE TABLE problem (
   id TEXT PRIMARY KEY,                       -- '<kind>/<subject>/<journal id that opened it>'
   kind TEXT NOT NULL,                        -- 'link-down', 'link-unreachable', 'link-degraded', 'link-unstable',
                                              -- 'link-unpingable' (data flows), 'on-backup', 'agent-silent', 'vantage-blind',
-                                             -- 'certificate-expiry', 'disk-ceiling', 'queue-growing'; rules take later kinds
+                                             -- 'certificate-expiry', 'disk-ceiling', 'queue-growing', 'peer-silent'; rules take later kinds
   subject TEXT NOT NULL,                     -- id of the link, agency, agent, or '@server'
   agency TEXT, provider TEXT,                -- what it may be grouped by; NULL: nothing
   root TEXT,                                 -- the problem that explains this one
