@@ -370,6 +370,9 @@ static ht_err load_list(const struct place *p, struct ht_list *out)
 		out->nodes[out->n] = node->items[out->n];
 		err = ht_options_load(sub, NULL, node->items[out->n],
 		    (char *)out->at + out->n * sub->size, p->fault);
+		if (err == HT_CONFIG && node->items[out->n]->kind == HT_NODE_NULL)
+			err = ht_node_fault(node->items[out->n], p->fault,
+			    "an entry is empty; fill it, or take its '-' away");
 	}
 	return err ? err : check_range(p, (int64_t)out->n);
 }

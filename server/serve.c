@@ -522,12 +522,22 @@ static ht_err start_push(struct server *s, struct ht_fault *fault)
 
 /* ── telling people ─────────────────────────────────────────────────────────────── */
 
+static ht_err alert_publish(void *arg, const char *topic, const void *payload, size_t len,
+    void (*taken)(void *arg, ht_err err), void *taken_arg)
+{
+	struct server *s = arg;
+
+	return s->ingest
+		   ? ingest_publish_sure(s->ingest, topic, payload, len, taken, taken_arg)
+		   : HT_AGAIN;
+}
+
 static ht_err start_sender(struct server *s, struct ht_fault *fault)
 {
 	struct sender_config config = {
 		.loop = &s->loop,
 		.writer = s->writer,
-		.publish = sync_publish,
+		.publish = alert_publish,
 		.publish_arg = s,
 	};
 	ht_err err = HT_OK;

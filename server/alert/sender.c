@@ -193,7 +193,8 @@ static void mark_done(void *arg, ht_err err)
 		if (!s->stopping)
 			uv_timer_start(&s->timer, on_time, MARK_AGAIN_MS, 0);
 	} else {
-		lane_of(s, d->row.channel)->busy--;
+		struct lane *l = lane_of(s, d->row.channel);
+		l->busy -= l->busy > 0;
 		delivery_free(d);
 		look(s);
 	}
@@ -516,6 +517,16 @@ static ht_err start_smtp(
 
 /* ── MQTT and commands ───────────────────────────────────────────────────────────── */
 
+static void on_mqtt(void *arg, ht_err err)
+{
+	struct delivery *d = arg;
+
+	if (err)
+		failed(d, "the connection to the broker ended before it had it");
+	else
+		ended(d, true);
+}
+
 static ht_err start_mqtt(
     struct delivery *d, const struct message *m, struct ht_fault *fault)
 {
@@ -525,14 +536,12 @@ static ht_err start_mqtt(
 	ht_buf_init(&body, TEMPLATE_OUTPUT_MAX);
 	ht_err err = template_render(d->row.channel->body, m, &body);
 	if (!err) {
-		err = s->config.publish(
-		    s->config.publish_arg, d->row.channel->topic, body.data, body.len);
+		err = s->config.publish(s->config.publish_arg, d->row.channel->topic,
+		    body.data, body.len, on_mqtt, d);
 		if (err)
 			(void)ht_fault_set(fault, err, "the broker is away");
 	}
 	ht_buf_fini(&body);
-	if (!err)
-		ended(d, true);
 	return err;
 }
 
@@ -587,7 +596,6 @@ static void deliver(struct delivery *d)
 	ht_err err = message_init(&m, &row, d->row.channel, d->channels->public_url);
 
 	if (!err) {
-		/* May end at once, and `d` with it. */
 		err = starts[d->row.channel->transport](d, &m, &fault);
 		message_fini(&m);
 	}

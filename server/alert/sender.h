@@ -19,8 +19,10 @@ struct sender;
 struct sender_config {
 	uv_loop_t *loop;
 	struct writer *writer; /* borrowed; outlives the sender */
-	/* Publish over the server's own MQTT connection: HT_AGAIN while offline. */
-	ht_err (*publish)(void *arg, const char *topic, const void *payload, size_t len);
+	/* Publish over the server's own MQTT connection: HT_AGAIN while offline. `taken`
+	 * is called once, later, when the broker has it or the connection ended. */
+	ht_err (*publish)(void *arg, const char *topic, const void *payload, size_t len,
+	    void (*taken)(void *arg, ht_err err), void *taken_arg);
 	void *publish_arg;
 };
 

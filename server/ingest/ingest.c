@@ -69,6 +69,15 @@ struct command {
 	void *arg;
 };
 
+#define SURE_MAX 64
+
+/* A message whose PUBACK somebody waits for. */
+struct sure {
+	int mid;
+	void (*taken)(void *arg, ht_err err);
+	void *arg;
+};
+
 struct ingest {
 	uv_loop_t *loop;
 	struct writer *writer;
@@ -96,6 +105,8 @@ struct ingest {
 	struct ingest_listener listener; /* topic NULL: none */
 	void (*request)(void *arg, const char *agent, const void *json, size_t len);
 	void *request_arg;
+	struct sure sure[SURE_MAX]; /* loop's alone */
+	size_t n_sure;
 };
 
 static void random_hex(char *out, size_t bytes)
@@ -515,9 +526,20 @@ static void on_online(void *arg)
 	ht_log_info("ingest.online", "session=%s", in->session);
 }
 
+/* Who waits for a PUBACK that will not come is told. */
+static void end_sure(struct ingest *in, ht_err err)
+{
+	while (in->n_sure) {
+		struct sure last = in->sure[--in->n_sure];
+		last.taken(last.arg, err);
+	}
+}
+
 static void on_offline(void *arg, const char *why)
 {
 	struct ingest *in = arg;
+
+	end_sure(in, HT_AGAIN);
 
 	uv_mutex_lock(&in->lock);
 	in->stats.online = false;
@@ -885,6 +907,7 @@ static void disconnect(struct ingest *in)
 	if (in->closed)
 		return;
 	in->closed = true;
+	end_sure(in, HT_CLOSED);
 	client_close(in->client, on_client_closed, in);
 }
 
@@ -907,6 +930,15 @@ static void on_published(void *arg, int mid)
 {
 	struct ingest *in = arg;
 
+	for (size_t i = 0; i < in->n_sure; i++) {
+		struct sure s = in->sure[i];
+
+		if (s.mid != mid)
+			continue;
+		in->sure[i] = in->sure[--in->n_sure];
+		s.taken(s.arg, HT_OK);
+		break;
+	}
 	if (in->stopping && mid == in->goodbye_mid)
 		disconnect(in);
 }
@@ -1029,6 +1061,22 @@ ht_err ingest_publish(
     struct ingest *in, const char *topic, const void *payload, size_t len)
 {
 	return client_publish(in->client, topic, payload, len, false, NULL, NULL, NULL);
+}
+
+ht_err ingest_publish_sure(struct ingest *in, const char *topic, const void *payload,
+    size_t len, void (*taken)(void *arg, ht_err err), void *arg)
+{
+	int mid;
+
+	if (in->n_sure == SURE_MAX)
+		return HT_FULL;
+	if (in->stopping)
+		return HT_CLOSED;
+	ht_err err = client_publish(
+	    in->client, topic, payload, len, false, "application/json", NULL, &mid);
+	if (!err)
+		in->sure[in->n_sure++] = (struct sure){ mid, taken, arg };
+	return err;
 }
 
 ht_err ingest_reload_tls(struct ingest *in, struct ht_fault *fault)

@@ -49,6 +49,12 @@ void ingest_on_request(struct ingest *in,
 HT_MUST_CHECK ht_err ingest_publish(
     struct ingest *in, const char *topic, const void *payload, size_t len);
 
+/* The same, and `taken` is called once, from the loop, never before this returns: HT_OK
+ * when the broker has it (PUBACK), HT_AGAIN when the connection ended before, HT_CLOSED
+ * when we stop. HT_AGAIN while offline, HT_FULL when 64 wait: then never. */
+HT_MUST_CHECK ht_err ingest_publish_sure(struct ingest *in, const char *topic,
+    const void *payload, size_t len, void (*taken)(void *arg, ht_err err), void *arg);
+
 /* Read the certificates anew; the present connection lives on. */
 HT_MUST_CHECK ht_err ingest_reload_tls(struct ingest *in, struct ht_fault *fault);
 

@@ -3,12 +3,14 @@ key, whatever is dead, slow, hostile or killed meanwhile."""
 import email
 import email.policy
 import json
+import shutil
 import signal
 import sqlite3
 import time
 
 import pytest
 
+import receivers
 from broker import free_port, until
 from receivers import Receiver
 
@@ -250,6 +252,14 @@ def test_mqtt_and_command(desk):
     assert "code 3" in desk.row(keys["bad"])[2] and "broken gateway" in desk.row(keys["bad"])[2]
     until("the slow one is killed", lambda: desk.row(keys["slow"])[1] >= 1)
     assert "killed" in desk.row(keys["slow"])[2]
+    desk.office.broker.kill()
+    until("the broker is missed", lambda: "ingest.offline" in desk.office.server.tail())
+    later = desk.put("mqtt", incident="i8-wan")
+    desk.look()
+    until("it was tried", lambda: desk.row(later)[1] >= 1)
+    assert desk.row(later)[0] == "pending"
+    desk.office.broker.start()
+    desk.sent(later, 40)
 
 
 def test_bad_receivers_delay_nobody(desk):
@@ -280,6 +290,50 @@ def test_bad_receivers_delay_nobody(desk):
     until("the dead name is known", lambda: desk.row("i0-wan/dead/announce/1")[1] >= 1)
     assert hang.taken() == [] and redirect.taken() == []
     assert desk.office.server.stop() == 0, "what hangs does not hold up the end"
+
+
+# A name server that takes questions and is silent (its socket stays open in the server that
+# this becomes), and a good receiver that ends with it.
+SILENT_RESOLVER = """\
+import os, socket, subprocess, sys
+folder, receivers, port, file, *argv = sys.argv[1:]
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+subprocess.run(["mount", "--bind", folder + "/resolv.conf", "/etc/resolv.conf"], check=True)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.53", 53))
+s.set_inheritable(True)
+s.detach()
+subprocess.Popen(["setpriv", "--pdeathsig", "KILL", sys.executable, receivers, "http", port, file, "good"])
+os.execv(argv[0], argv)
+"""
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
+def test_dead_resolver_delays_nobody(desk):
+    """Names that nobody answers for, in four channels: attempts time out while the look-ups
+    still hang, and the good channel's messages leave as ever; the server ends in time."""
+    good = desk.receiver("good", "http", "good")
+    desk.entries["good"] = ("  - { id: good, kind: webhook,"
+                            f" url: 'http://127.0.0.1:{good.port}/', timeout: 2s }}\n")
+    for i in range(4):
+        desk.entries[f"n{i}"] = (f"  - {{ id: n{i}, kind: webhook, url: 'https://n{i}.example.vn/',"
+                                 " timeout: 1s }\n")
+    (desk.folder / "resolv.conf").write_text("nameserver 127.0.0.53\noptions timeout:30 attempts:1\n")
+    server = desk.office.server
+    server.argv = ["unshare", "-Urnm", "/usr/bin/python3", "-c", SILENT_RESOLVER, str(desk.folder),
+                   receivers.__file__, str(good.port), str(good.file), *server.argv]
+    desk.start()
+    for i in range(8):
+        for name in desk.entries:
+            desk.put(name, incident=f"i{i}-wan")
+    desk.look()
+    until("the good one has all", lambda: len(set(good.keys())) == 8, 8)
+    until("the names are given up", lambda: all(desk.row(f"i0-wan/n{i}/announce/1")[1] for i in range(4)))
+    assert "timed out" in desk.row("i0-wan/n0/announce/1")[2].lower()
+    key = desk.put("good", incident="i9-wan")
+    desk.look()
+    desk.sent(key, 3)
+    assert server.stop() == 0
 
 
 def test_killed_in_the_middle(desk, extended):

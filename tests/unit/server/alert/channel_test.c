@@ -124,6 +124,7 @@ static void mistakes(void **state)
 		    "c.yaml:1:46: a command is a list that begins with a whole path" },
 		{ "channels: [ { id: c, kind: command, command: [/nowhere/x] } ]", 0600,
 		    "c.yaml:1:46: /nowhere/x cannot be run" },
+		{ "channels :\n-", 0600, "c.yaml:2:2: an entry is empty" },
 		{ "public_url: 'hatang.vn'\n", 0600, "c.yaml:1:13: this is no URL" },
 		{ "heartbeat: { url: 'http://h.vn/' }\n", 0600,
 		    "c.yaml:1:19: http:// can be" },
