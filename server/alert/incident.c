@@ -1206,4 +1206,5 @@ const struct fold fold_alert = {
 	.apply = apply,
 	.reset = reset,
 	.settle = settle,
+	.follows = "links", /* whose problems it reads */
 };
