@@ -221,6 +221,9 @@ static const char *const tell[TELL_SQL_COUNT] = {
 	    " AND (i.subject = $1 OR EXISTS (SELECT 1 FROM incident_member m"
 	    " JOIN problem p ON p.id = m.problem WHERE m.incident = i.id"
 	    " AND p.subject = $1)) ORDER BY i.id LIMIT 1",
+	[TELL_SQL_REPLAY_AGENCIES] = "SELECT id, name, level, parent FROM agency",
+	[TELL_SQL_REPLAY_LINKS] =
+	    "SELECT id, agency, role, kind, provider, parents FROM link",
 	[TELL_SQL_REPLAY_HISTORY] =
 	    "SELECT c.change, c.at_ms, coalesce(j.received_ms, c.at_ms), p.kind,"
 	    " p.subject, p.agency, p.provider, p.root, p.reason, c.problem"

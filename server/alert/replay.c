@@ -21,9 +21,10 @@
 
 enum { EVENTS_MAX = 20000, HISTORY_MAX = 200000 };
 
-#define BEAT_MS  10000
-#define DAY_NS   (86400 * HT_NS_PER_S)
-#define SLICE_NS HT_NS_PER_S
+#define BEAT_MS        10000
+#define HISTORY_MS_MAX (INT64_C(92) * 86400 * 1000)
+#define DAY_NS         (86400 * HT_NS_PER_S)
+#define SLICE_NS       HT_NS_PER_S
 
 /* ── the script ──────────────────────────────────────────────────────────────────── */
 
@@ -283,7 +284,7 @@ static ht_err pass_until(struct replay *r, int64_t to_ms)
 	ht_err err = HT_OK;
 
 	while (!err && r->now_ms < to_ms) {
-		int64_t next = r->now_ms + BEAT_MS;
+		int64_t next = r->script->events.n ? r->now_ms + BEAT_MS : to_ms;
 
 		if (r->due_ms > r->now_ms && r->due_ms < next)
 			next = r->due_ms;
@@ -670,5 +671,154 @@ ht_err replay_scenario(const char *file, const void *bytes, size_t len,
 	rules_free(rules);
 	ht_options_fini(&script_table, &s);
 	ht_yaml_fini(&yaml);
+	return err;
+}
+
+/* ── history ─────────────────────────────────────────────────────────────────────── */
+
+/* Agencies and links as the registry has them now. */
+static ht_err copy_registry(struct replay *r, struct db *from)
+{
+	struct operator_by by = { "replay", r->now_ms, VERB_UNSET };
+	struct db_rows *rows = db_start(from, &tell_sql, TELL_SQL_REPLAY_AGENCIES, "");
+	ht_err err;
+
+	while (!(err = db_next(rows))) {
+		struct verb_agency v = { .id = db_text(rows, 0),
+			.name = db_text(rows, 1),
+			.level = db_text(rows, 2),
+			.parent = db_text(rows, 3),
+			.latitude = NAN,
+			.longitude = NAN };
+
+		err = operator_append(r->db, &by, VERB_AGENCY_PUT, &v, NULL, r->fault);
+		if (err)
+			break;
+	}
+	db_done(rows);
+	if (err != HT_NOTFOUND)
+		return err;
+	rows = db_start(from, &tell_sql, TELL_SQL_REPLAY_LINKS, "");
+	while (!(err = db_next(rows))) {
+		struct verb_link v = { .id = db_text(rows, 0),
+			.agency = db_text(rows, 1),
+			.role = db_text(rows, 2),
+			.kind = db_text(rows, 3),
+			.provider = db_text(rows, 4),
+			.parents = db_text(rows, 5),
+			.contracted_down_bps = VERB_UNSET,
+			.contracted_up_bps = VERB_UNSET };
+
+		err = operator_append(r->db, &by, VERB_LINK_PUT, &v, NULL, r->fault);
+		if (err)
+			break;
+	}
+	db_done(rows);
+	return err == HT_NOTFOUND ? fold(r) : err;
+}
+
+/* A root is named by its id there; here the same problem has another. */
+static void root_here(struct replay *r, const char *there, char *out)
+{
+	char subject[HT_INSTANCE_MAX + 1];
+	const char *first = strchr(there, '/');
+	const char *last = strrchr(there, '/');
+
+	out[0] = '\0';
+	if (!first || last <= first || (size_t)(last - first) > sizeof(subject))
+		return;
+	snprintf(subject, sizeof(subject), "%.*s", (int)(last - first - 1), first + 1);
+	if (root_of(r, subject, out))
+		out[0] = '\0';
+}
+
+static ht_err copy_change(struct replay *r, const struct db_rows *rows)
+{
+	struct json_object *list = json_object_new_array(), *o = json_object_new_object();
+	char root[PROBLEM_ID_MAX + 1] = "";
+
+	if (db_text(rows, 7))
+		root_here(r, db_text(rows, 7), root);
+	put(o, "what", db_text(rows, 0));
+	put(o, "kind", db_text(rows, 3));
+	put(o, "subject", db_text(rows, 4));
+	put(o, "agency", db_text(rows, 5));
+	put(o, "provider", db_text(rows, 6));
+	put(o, "root", root[0] ? root : NULL);
+	put(o, "reason", db_text(rows, 8));
+	json_object_object_add(o, "at_ms", json_object_new_int64(db_int(rows, 1)));
+	json_object_array_add(list, o);
+	ht_err err = append_fold(r, ROW_KIND, json_object_to_json_string(list));
+
+	json_object_put(list);
+	return err;
+}
+
+static ht_err copy_history(
+    struct replay *r, struct db *from, int64_t from_ms, int64_t to_ms)
+{
+	struct db_rows *rows =
+	    db_start(from, &tell_sql, TELL_SQL_REPLAY_HISTORY, "ii", from_ms, to_ms);
+	ht_err err;
+
+	for (int n = 0; !(err = db_next(rows)); n++) {
+		if (n >= HISTORY_MAX) {
+			err = ht_fault_set(r->fault, HT_TOOLARGE,
+			    "more than %d changes in that time: ask for less of it",
+			    HISTORY_MAX);
+			break;
+		}
+		if (db_int(rows, 2) > r->now_ms)
+			err = pass_until(r, db_int(rows, 2));
+		if (!err)
+			err = copy_change(r, rows);
+		if (err)
+			break;
+	}
+	db_done(rows);
+	return err == HT_NOTFOUND ? pass_until(r, to_ms) : err;
+}
+
+static void say_history(struct replay *r, struct ht_buf *out)
+{
+	for (size_t k = 0; k < r->n_messages; k++) {
+		const struct message *m = &r->messages[k];
+		char at[HT_RFC3339_LEN + 1];
+
+		ht_rfc3339(m->at_ms, at);
+		ht_buf_printf(out, "%s  %-12s %-9s %s (%lld): %s\n", at, m->channel,
+		    m->kind, m->subject, (long long)n_affected(m), m->title);
+	}
+	ht_buf_printf(out, "%zu messages; none was sent\n", r->n_messages);
+}
+
+ht_err replay_history(struct db *from, const struct rules *rules, int64_t from_ms,
+    int64_t to_ms, struct ht_buf *report, struct ht_fault *fault)
+{
+	static const struct script none;
+	struct replay r = { .script = &none, .fault = fault, .now_ms = from_ms };
+	ht_err err = to_ms > from_ms && to_ms - from_ms <= HISTORY_MS_MAX
+			 ? HT_OK
+			 : ht_fault_set(fault, HT_INVALID,
+			       "`to` must be after `from`, by at most 92 days");
+
+	if (!err)
+		err = memory_db(&r.db, fault);
+	rules_use_here(rules);
+	if (!err)
+		err = fold(&r);
+	if (!err)
+		err = copy_registry(&r, from);
+	if (!err)
+		err = copy_history(&r, from, from_ms, to_ms);
+	rules_use_here(NULL);
+	if (!err)
+		err = read_messages(&r);
+	if (!err) {
+		say_history(&r, report);
+		err = ht_buf_err(report);
+	}
+	free_messages(&r);
+	db_close(r.db);
 	return err;
 }

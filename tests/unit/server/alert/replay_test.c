@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "server/alert/replay.h"
@@ -73,11 +74,70 @@ static void test_fails(void **state)
 	ht_buf_fini(&report);
 }
 
+/* 20,000 links, 2,000 of them behind 40 dead hubs of other carriers and districts: 40
+ * incidents, each with its own list. */
+enum { HUBS = 40, BEHIND = 50, LINKS = 20000 };
+
+static void put_scale(struct ht_buf *b)
+{
+	ht_buf_puts(b, "scenario: scale\nagencies:\n  - { id: top, name: T, level: "
+		       "province }\n");
+	for (int h = 0; h < HUBS; h++)
+		ht_buf_printf(b,
+		    "  - { id: d%d, name: D%d, level: district, parent: top }\n", h, h);
+	ht_buf_puts(b, "links:\n");
+	for (int h = 0; h < HUBS; h++)
+		ht_buf_printf(
+		    b, "  - { id: hub%d, agency: d%d, provider: p%d }\n", h, h, h);
+	for (int i = 0; i < LINKS - HUBS; i++)
+		ht_buf_printf(b, "  - { id: w%d, agency: d%d, provider: p%d }\n", i,
+		    i % HUBS, i % HUBS);
+	ht_buf_puts(b, "channels: [{ name: chat, edit: yes }]\nevents:\n"
+		       "  - { at: 10s, open: link-down, subjects: [hub0");
+	for (int h = 1; h < HUBS; h++)
+		ht_buf_printf(b, ", hub%d", h);
+	ht_buf_puts(b, "] }\n");
+	for (int h = 0; h < HUBS; h++) {
+		ht_buf_printf(b,
+		    "  - { at: 10s, open: link-unreachable, root: hub%d, subjects: [w%d",
+		    h, h);
+		for (int k = 1; k < BEHIND; k++)
+			ht_buf_printf(b, ", w%d", h + k * HUBS);
+		ht_buf_puts(b, "] }\n");
+	}
+	ht_buf_puts(b, "expect:\n");
+	for (int h = 0; h < HUBS; h++) {
+		ht_buf_printf(b,
+		    "  - { at: 10s, channel: chat, kind: announce, subject: hub%d }\n"
+		    "  - { at: 15s, channel: chat, kind: update, subject: hub%d, "
+		    "affected: [hub%d",
+		    h, h, h);
+		for (int k = 0; k < BEHIND; k++)
+			ht_buf_printf(b, ", w%d", h + k * HUBS);
+		ht_buf_puts(b, "] }\n");
+	}
+}
+
+static void test_scale(void **state)
+{
+	struct ht_buf b;
+	clock_t from = clock();
+
+	ht_buf_init(&b, 4 << 20);
+	put_scale(&b);
+	assert_ok(ht_buf_err(&b));
+	assert_true(run("scale.yaml", ht_buf_text(&b), b.len));
+	print_message("scale: %.2f s of CPU, the registry's %d rows among them\n",
+	    (double)(clock() - from) / CLOCKS_PER_SEC, LINKS + HUBS + 1);
+	ht_buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_fails),
+		cmocka_unit_test(test_scale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
