@@ -85,15 +85,20 @@ static void outage(struct fixture *f, double start_s, double end_s)
 	assert_ok(db_exec(f->db, &table, OUTAGE, "ii", at(start_s), at(end_s)));
 }
 
-static void fold_all(struct fixture *f)
+static void fold_by(struct fixture *f, const struct fold *const *list, size_t n)
 {
 	struct writer_fold_state s = { .more = true };
 
 	while (s.more) {
 		assert_ok(db_begin(f->db));
-		assert_ok(run_slice_of(f->db, ours, HT_COUNT(ours), 1000000000, &s));
+		assert_ok(run_slice_of(f->db, list, n, 1000000000, &s));
 		assert_ok(db_commit(f->db));
 	}
+}
+
+static void fold_all(struct fixture *f)
+{
+	fold_by(f, ours, HT_COUNT(ours));
 }
 
 /* A pack of `agent`, its records told as JSON with absolute times. */
@@ -354,6 +359,36 @@ static void refolding_gives_the_same(void **state)
 	assert_memory_equal(&before, &after, sizeof(before));
 }
 
+/* Behind the real fold of the links: it opens and closes, this one corrects. */
+static void what_the_links_open_is_corrected(void **state)
+{
+	static const struct fold *const both[] = { &fold_anchor, &fold_presence,
+		&fold_links, &fold_correct };
+	struct fixture *f = *state;
+	struct said s;
+
+	pack(f, "core", BOOT_2, "cc", 2, change("y-ty-wan", "up", 1, 0, 0.01, ""));
+	pack(f, "core", BOOT_2, "cc", 105,
+	    change("y-ty-wan", "down", 104.6, 3.9, 4.9, ""));
+	fold_by(f, both, HT_COUNT(both));
+	get(f, &s);
+	assert_string_equal(s.cause, "unknown");
+	pack(f, "core", BOOT_2, "cc", 404, change("y-ty-wan", "up", 403.8, 303, 2.5, ""));
+	fold_by(f, both, HT_COUNT(both));
+	get(f, &s);
+	int64_t start_ms = s.estimate_start_ms, end_ms = s.estimate_end_ms;
+	assert_true(llabs(start_ms - at(100.2)) <= 2000);
+	assert_true(llabs(end_ms - at(400.7)) <= 4000);
+	tell_cut(f, 410);
+	fold_by(f, both, HT_COUNT(both));
+	get(f, &s);
+	assert_string_equal(s.cause, "wan-link");
+	assert_true(llabs(s.start_ms - at(100.2)) <= 1000);
+	assert_true(llabs(s.end_ms - at(400.7)) <= 1000);
+	assert_int_equal(s.estimate_start_ms, start_ms);
+	assert_int_equal(s.estimate_end_ms, end_ms);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +403,8 @@ int main(void)
 		    blindness_is_the_servers, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    refolding_gives_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_the_links_open_is_corrected, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
