@@ -23,6 +23,8 @@ route_handler outages_list, outages_show, links_timeline, timelines_list;
 route_handler incidents_list, incidents_show, incidents_ack;
 /* api_alert.c */
 route_handler alerts_explain, alerts_test, messages_list;
+/* api_ack.c */
+route_handler ack_show, ack_post;
 /* api_agent.c */
 route_handler agents_list, agents_show, clones_list, latest_list, gaps_list, garbage_list;
 /* api_maintenance.c */

@@ -19,7 +19,7 @@ enum { PROBLEMS_MAX = 50 };
 /* What is asked about: an incident, or a link, agent or agency; an outage is its link
  * while it lasted. */
 struct explain {
-	char subject[HT_INSTANCE_MAX + 1];
+	char subject[ROUTE_ARG_MAX + 1];
 	int64_t from_ms, to_ms;
 };
 

@@ -1,10 +1,9 @@
 /* Incidents: what people are told of, to whom they concern, what was sent, and why. An
  * account with an agency sees the incidents that touch it, and of them its own part. */
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "server/registry/operator.h"
+#include "server/alert/incident.h"
 #include "server/store/writer.h"
 #include "server/web/api.h"
 #include "server/web/context.h"
@@ -335,23 +334,16 @@ void incidents_show(struct request *rq, struct reply *re)
 /* ── acknowledging ── */
 
 struct ack {
-	struct operator_by by;
-	const char *id, *note;
+	const char *id, *actor, *note;
+	int64_t now_ms;
+	struct ht_fault fault;
 };
 
 static ht_err ack_append(struct db *db, void *arg)
 {
 	struct ack *a = arg;
-	struct json_object *data = json_object_new_object();
 
-	json_object_object_add(data, "id", json_object_new_string(a->id));
-	if (a->note)
-		json_object_object_add(data, "note", json_object_new_string(a->note));
-	ht_err err = operator_audit(db, &a->by, "incident.ack",
-	    json_object_to_json_string_ext(
-		data, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(data);
-	return err;
+	return incident_ack(db, a->id, a->actor, a->note, a->now_ms, &a->fault);
 }
 
 /* An acknowledgement ends the escalation for everybody: whoever gives it must see all. */
@@ -367,8 +359,10 @@ static bool ack_sees_all(struct request *rq, const char *id)
 
 void incidents_ack(struct request *rq, struct reply *re)
 {
-	struct ack a = { { rq->who.name, rq->now_ms, VERB_UNSET }, rq->args.at[0],
-		param_text(&rq->fields, "note") };
+	struct ack a = { .id = rq->args.at[0],
+		.actor = rq->who.name,
+		.note = param_text(&rq->fields, "note"),
+		.now_ms = rq->now_ms };
 	struct db_rows *rows = incident_find(rq, a.id);
 	bool there = db_next(rows) == HT_OK;
 	bool closed = there && !db_is_null(rows, I_CLOSED),
@@ -390,9 +384,9 @@ void incidents_ack(struct request *rq, struct reply *re)
 		return;
 	}
 	re->status = 204;
-	if (acked && !a.note)
+	if (acked)
 		return; /* said already: a second tap changes nothing */
 	ht_err err = writer_call(rq->writer, ack_append, &a);
-	if (err)
-		http_from_err(re, err, NULL);
+	if (err && err != HT_EXISTS)
+		http_from_err(re, err, &a.fault);
 }

@@ -90,6 +90,7 @@ static const char *const statements[OUTAGE_SQL_STATEMENTS] = {
 	" AND ($4 < 0 OR (i.acked_ms IS NOT NULL) = $4)"
 	" AND ($5 IS NULL OR i.severity = $5) AND ($6 IS NULL OR i.rule = $6)"
 	" AND (i.closed_ms IS NULL OR i.closed_ms > $7) AND i.opened_ms < $8"
+	" AND i.merged IS NULL"
 	" AND " INCIDENT_SEEN("$9") " AND " INCIDENT_SEEN(
 	    "$10") " ORDER BY i.opened_ms DESC, i.id DESC LIMIT $11",
 	[INCIDENT_SQL_ONE] = INCIDENT_COLUMNS " WHERE i.id = $1 AND " INCIDENT_SEEN("$2"),

@@ -30,6 +30,18 @@ static size_t route_segment(const char *p, const char *end)
 	return slash ? (size_t)(slash - p) : (size_t)(end - p);
 }
 
+/* A signed link's token is longer than an id, and has parts. */
+static bool route_arg_valid(const char *pattern, size_t len, const char *arg)
+{
+	static const char letters[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789._:~-";
+
+	if (len == 7 && memcmp(pattern, "{token}", len) == 0)
+		return arg[0] && arg[strspn(arg, letters)] == '\0';
+	return ht_id_valid(arg, HT_INSTANCE_MAX);
+}
+
 /* HT_NOTFOUND when pattern and path differ; arguments are checked after the shape. */
 static ht_err route_match(
     const char *pattern, const char *path, size_t len, struct route_args *args)
@@ -46,7 +58,7 @@ static ht_err route_match(
 			char *arg = found.at[found.n++];
 
 			if (param_unescape(path, have, false, arg, sizeof(found.at[0])) ||
-			    !ht_id_valid(arg, HT_INSTANCE_MAX))
+			    !route_arg_valid(pattern, want, arg))
 				bad = HT_MALFORMED;
 		} else if (want != have || memcmp(pattern, path, want) != 0) {
 			return HT_NOTFOUND;

@@ -12,6 +12,7 @@
 #define ROUTE_PATH_MAX 256   /* bytes of a request's path */
 #define ROUTE_BODY_MAX 65536 /* bytes of a body, where the row says nothing else */
 #define ROUTE_ARGS_MAX 2     /* {names} in a pattern */
+#define ROUTE_ARG_MAX  220   /* bytes of what stands there */
 
 enum route_method {
 	ROUTE_GET,
@@ -44,7 +45,9 @@ struct route {
 };
 
 struct route_args {
-	char at[ROUTE_ARGS_MAX][HT_INSTANCE_MAX + 1]; /* by place; each a valid id */
+	/* By place; each a valid id of HT_INSTANCE_MAX bytes, or for "{token}" letters,
+	 * digits and . _ : ~ - */
+	char at[ROUTE_ARGS_MAX][ROUTE_ARG_MAX + 1];
 	size_t n;
 };
 

@@ -279,6 +279,9 @@ const struct route routes[] = {
 
 	{ ROUTE_GET, V1 "/events", "events", ROUTE_VIEWER, events_stream },
 	{ ROUTE_GET, V1 "/openapi.yaml", "openapi", ROUTE_PUBLIC, openapi_show },
+	{ ROUTE_GET, "/ack/{token}", "showAckPage", ROUTE_PUBLIC, ack_show },
+	{ ROUTE_POST, "/ack/{token}", "ackByLink", ROUTE_PUBLIC, ack_post,
+	    .body = ROUTE_RAW, .body_max = 4096 },
 	{ ROUTE_GET, "/metrics", "metrics", ROUTE_PUBLIC, metrics_show },
 	{ ROUTE_GET, "/healthz", "healthz", ROUTE_PUBLIC, healthz_show },
 	{ ROUTE_GET, "/readyz", "readyz", ROUTE_PUBLIC, readyz_show },

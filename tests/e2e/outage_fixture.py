@@ -44,7 +44,7 @@ def problem(db, kind, subject, agency, row, opened, closed=None, root=None, reas
 
 
 def incident(db, id_, rule, severity, subject, row, opened, problems, closed=None, **more):
-    put(db, "incident", id=id_, rule=rule, rules_hash="0" * 64, severity=severity, group_by="parent", subject=subject,
+    put(db, "incident", id=id_, kind=problems[0][0].split("/")[0], rule=rule, rules_hash="0" * 64, severity=severity, group_by="parent", subject=subject,
         opened_ms=opened, closed_ms=closed, announced_ms=opened, journal_id=row, level=0, **more)
     for p, joined in problems:
         put(db, "incident_member", incident=id_, problem=p, joined_ms=joined, left_ms=closed)

@@ -199,7 +199,12 @@ def test_acknowledging_is_journaled(server, admin, scoped):
     problem(ack(admin, server.made["incident"], {"who": "me"}), 400, "who")
     assert ack(scoped, server.made["incident"], {"note": "đã gọi VNPT"}).status == 204
     assert ack(admin, server.made["backup-incident"], {}).status == 204
-    assert rows(server, "incident.ack") == [("bat-xat-it", {"id": server.made["incident"], "note": "đã gọi VNPT"})]
+    assert rows(server, "incident.ack") == [
+        ("bat-xat-it", {"id": server.made["incident"], "by": "bat-xat-it", "note": "đã gọi VNPT"})]
+    # Folded before the answer: no further escalation. A second tap changes nothing.
+    i = admin.get("incidents/" + server.made["incident"]).json
+    assert i["acked_by"] == "bat-xat-it" and i["acked"] and i["escalate"] is None
+    assert ack(admin, server.made["incident"], {}).status == 204 and len(rows(server, "incident.ack")) == 1
 
 
 def test_who_sees_half_of_it_may_not_acknowledge(server, admin, scoped):

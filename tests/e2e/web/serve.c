@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/alert/rules.h"
 #include "server/registry/enroll.h"
 #include "server/store/migrate.h"
 #include "server/store/writer.h"
@@ -56,12 +57,27 @@ static void serve_tell(const char *dir, uint16_t port)
 	}
 }
 
+/* One rule that tells nobody: incidents and acknowledgements are folded by it. */
+static ht_err serve_rules(struct rules **out, struct ht_fault *fault)
+{
+	static const char text[] = "version: 1\nrules:\n"
+				   "  - { id: wan-outage, kinds: [link-down], severity: "
+				   "critical, route: [duty] }\n";
+	const struct rules_channel duty = { .name = "duty" };
+	ht_err err = rules_parse("rules", text, sizeof(text) - 1, &duty, 1, out, fault);
+
+	if (!err)
+		rules_use(*out);
+	return err;
+}
+
 static ht_err serve(char **argv, struct ht_fault *fault)
 {
 	char file[4096];
 	struct writer *writer = NULL;
 	struct web *web = NULL;
 	struct ca *ca = NULL;
+	struct rules *rules = NULL;
 	struct enroll_context enroll = { .mqtt_host = "127.0.0.1",
 		.mqtt_tls_name = "localhost",
 		.mqtt_ports = { 8883 } };
@@ -79,6 +95,8 @@ static ht_err serve(char **argv, struct ht_fault *fault)
 		err = ca_open(argv[1], ht_wall_ms(), &ca, fault);
 	enroll.ca = ca;
 	if (!err)
+		err = serve_rules(&rules, fault);
+	if (!err)
 		err = writer_start(&loop, file, &writer, fault);
 	options.writer = writer;
 	if (!err)
@@ -91,6 +109,8 @@ static ht_err serve(char **argv, struct ht_fault *fault)
 	writer_stop(writer);
 	uv_run(&loop, UV_RUN_NOWAIT);
 	ca_close(ca);
+	rules_use(NULL);
+	rules_free(rules);
 	return err;
 }
 

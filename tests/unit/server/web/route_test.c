@@ -30,6 +30,8 @@ static void test_finds(void **state)
 		{ "PUT", "/api/v1/machines/bat-xat/00:11:22:33:44:55", "correctMachine",
 		    "bat-xat", "00:11:22:33:44:55" },
 		{ "GET", "/api/v1/agents/a%2Db", "showAgent", "a-b", "" },
+		{ "GET", "/ack/i7-wan~1700000000000~0a", "showAckPage",
+		    "i7-wan~1700000000000~0a", "" },
 	};
 
 	(void)state;
@@ -51,6 +53,9 @@ static void test_refuses(void **state)
 		ht_err err;
 	} rows[] = {
 		{ "GET", "", HT_NOTFOUND },
+		{ "GET", "/api/v1/agents/a~b", HT_MALFORMED },
+		{ "GET", "/ack/a%2Fb", HT_MALFORMED },
+		{ "GET", "/ack/a%3Cb", HT_MALFORMED },
 		{ "GET", "/", HT_NOTFOUND },
 		{ "GET", "/healthz/", HT_NOTFOUND },
 		{ "GET", "/healthzz", HT_NOTFOUND },
@@ -105,8 +110,9 @@ static void test_table_is_sound(void **state)
 				     strcmp(r->path, routes[k].path) == 0);
 		}
 		if (r->method != ROUTE_GET && r->role == ROUTE_PUBLIC)
-			assert_true(
-			    strcmp(r->id, "login") == 0 || strcmp(r->id, "enroll") == 0);
+			assert_true(strcmp(r->id, "login") == 0 ||
+				    strcmp(r->id, "enroll") == 0 ||
+				    strcmp(r->id, "ackByLink") == 0);
 		assert_true(r->n_query <= PARAM_MAX && r->n_fields <= PARAM_MAX);
 	}
 }
