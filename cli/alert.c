@@ -12,9 +12,9 @@
 #define USAGE                                                                            \
 	"alert [list] [--all] [--agency ID] | show ID | ack ID [--note TEXT] | explain " \
 	"ID"                                                                             \
-	" | replay [FILE | --from TIME [--to TIME] [--rules FILE]] | test [CHANNEL]"
+	" | replay FILE | test [CHANNEL]"
 
-enum { FILE_MAX = 4 << 20, TEST_WAIT_S = 40 };
+enum { FILE_MAX = 1 << 20, TEST_WAIT_S = 40 };
 
 static const struct table_column columns[] = {
 	{ "INCIDENT", "id", TABLE_PLAIN },
@@ -165,7 +165,7 @@ static char *read_file(const char *file, struct ht_fault *fault)
 
 	if (!f || !text || n > FILE_MAX) {
 		ht_fault_set(fault, HT_IO, "%s: %s", file,
-		    n > FILE_MAX ? "larger than 4 MiB" : strerror(errno));
+		    n > FILE_MAX ? "larger than 1 MiB" : strerror(errno));
 		free(text);
 		text = NULL;
 	}
@@ -174,49 +174,31 @@ static char *read_file(const char *file, struct ht_fault *fault)
 	return text;
 }
 
-static int replay_add(struct json_object *body, const char *key, const char *file)
+static bool replay_failed; /* what show_replay() learnt, for the exit code */
+
+static void show_replay(struct json_object *answer)
+{
+	struct json_object *passed = table_at(answer, "passed");
+
+	struct json_object *report = table_at(answer, "report");
+
+	if (report)
+		fputs(json_object_get_string(report), stdout);
+	replay_failed = passed && !json_object_get_boolean(passed);
+}
+
+/* A scenario: what happens, and the messages expected. Nothing is ever sent. */
+static int replay(const char *file, bool json)
 {
 	struct ht_fault fault = { 0 };
 	char *text = read_file(file, &fault);
 
 	if (!text)
 		return verb_fail(HT_IO, &fault);
-	json_object_object_add(body, key, json_object_new_string(text));
-	free(text);
-	return HT_EXIT_OK;
-}
-
-static bool replay_failed;
-
-static void show_replay(struct json_object *answer)
-{
-	struct json_object *passed = table_at(answer, "passed");
-
-	fputs(text_at(answer, "report"), stdout);
-	replay_failed = passed && !json_object_get_boolean(passed);
-}
-
-/* A scenario (what happens and what is expected), or rules over what really happened.
- * Nothing is ever sent. */
-static int replay(
-    const char *scenario, const char *from, const char *to, const char *rules, bool json)
-{
 	struct json_object *body = json_object_new_object();
-	int code = HT_EXIT_OK;
-
-	if (scenario)
-		code = replay_add(body, "scenario", scenario);
-	if (code == HT_EXIT_OK && rules)
-		code = replay_add(body, "rules", rules);
-	if (from)
-		json_object_object_add(body, "from", json_object_new_string(from));
-	if (to)
-		json_object_object_add(body, "to", json_object_new_string(to));
-	if (code != HT_EXIT_OK) {
-		json_object_put(body);
-		return code;
-	}
-	code = post("/api/v1/alerts/replay", body, json, show_replay);
+	json_object_object_add(body, "scenario", json_object_new_string(text));
+	free(text);
+	int code = post("/api/v1/alerts/replay", body, json, show_replay);
 	return code == HT_EXIT_OK && replay_failed ? HT_EXIT_FAILURE : code;
 }
 
@@ -308,16 +290,12 @@ static int test(const char *channel, bool json)
 
 int alert_main(int argc, char **argv)
 {
-	const char *agency = NULL, *note = NULL, *from = NULL, *to = NULL, *rules = NULL;
+	const char *agency = NULL, *note = NULL;
 	bool all = false;
 	const struct verb_option options[] = {
 		{ "all", NULL, &all, "list: also those that are over" },
 		{ "agency", &agency, NULL, "list: that touch it or one below it" },
 		{ "note", &note, NULL, "ack: who takes it, who was called" },
-		{ "from", &from, NULL, "replay: what happened since then" },
-		{ "to", &to, NULL, "replay: until then (now)" },
-		{ "rules", &rules, NULL,
-		    "replay: by the rules of this file, not by those in force" },
 	};
 	struct verb_args a;
 	char path[512], id[300] = "";
@@ -333,8 +311,8 @@ int alert_main(int argc, char **argv)
 		return list(all, agency, a.json);
 	if (strcmp(what, "test") == 0)
 		return test(arg, a.json);
-	if (strcmp(what, "replay") == 0 && !arg != !from)
-		return replay(arg, from, to, rules, a.json);
+	if (strcmp(what, "replay") == 0 && arg)
+		return replay(arg, a.json);
 	if (strcmp(what, "ack") == 0 && arg)
 		return ack(id, note);
 	bool show = strcmp(what, "show") == 0;

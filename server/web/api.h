@@ -25,6 +25,8 @@ route_handler incidents_list, incidents_show, incidents_ack;
 route_handler alerts_explain, alerts_test, messages_list;
 /* api_ack.c */
 route_handler ack_show, ack_post;
+/* api_rules.c */
+route_handler rules_show, alerts_replay;
 /* api_agent.c */
 route_handler agents_list, agents_show, clones_list, latest_list, gaps_list, garbage_list;
 /* api_maintenance.c */

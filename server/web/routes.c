@@ -2,7 +2,8 @@
  * each other. Fixed words stand before {arguments} of the same place. */
 #include "server/web/api.h"
 
-#define V1 "/api/v1"
+#define V1         "/api/v1"
+#define REPLAY_MAX (1 << 20) /* bytes of a scenario, or of rules */
 #define PAGE                                                                       \
 	{ .name = "after", .type = PARAM_TEXT, .max = 190 },                       \
 	{                                                                          \
@@ -170,6 +171,9 @@ static const struct param f_token[] = { NEEDED("agency", PARAM_ID),
 	OPTIONAL("agent", PARAM_ID),
 	{ .name = "valid_s", .type = PARAM_INT, .min = 60, .max = 2592000 } };
 static const struct param f_alert_test[] = { OPTIONAL("channel", PARAM_ID) };
+static const struct param f_replay[] = {
+	{ .name = "scenario", .type = PARAM_TEXT, .max = REPLAY_MAX, .required = true }
+};
 const struct route routes[] = {
 	{ ROUTE_POST, V1 "/session", "login", ROUTE_PUBLIC, session_login,
 	    FIELDS(f_login) },
@@ -230,6 +234,9 @@ const struct route routes[] = {
 	    incidents_ack, FIELDS(f_ack) },
 	{ ROUTE_GET, V1 "/alerts/explain/{id}", "explainAlert", ROUTE_VIEWER,
 	    alerts_explain },
+	{ ROUTE_GET, V1 "/alerts/rules", "showRules", ROUTE_VIEWER, rules_show },
+	{ ROUTE_POST, V1 "/alerts/replay", "replayAlerts", ROUTE_OPERATOR, alerts_replay,
+	    .body_max = 3 << 20, FIELDS(f_replay) },
 	{ ROUTE_POST, V1 "/alerts/test", "testAlerts", ROUTE_OPERATOR, alerts_test,
 	    FIELDS(f_alert_test) },
 	{ ROUTE_GET, V1 "/alerts/messages", "listMessages", ROUTE_OPERATOR, messages_list,

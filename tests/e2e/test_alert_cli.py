@@ -1,13 +1,14 @@
 """`hatang alert` against the API on tables as the folds leave them."""
-import json, os, subprocess, sys
+import json, os, pathlib, subprocess, sys
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from built import BUILD
+from built import BUILD, ROOT as TOP
 from outage_fixture import with_outages
 from web_fixture import Client
 
+ROOT = pathlib.Path(TOP)
 pytestmark = pytest.mark.xdist_group("cli-alert")  # one server for all
 
 
@@ -15,6 +16,8 @@ pytestmark = pytest.mark.xdist_group("cli-alert")  # one server for all
 def server(tmp_path_factory):
     share = tmp_path_factory.mktemp("share")
     (share / "dashboard").mkdir()
+    (share / "alert").mkdir()
+    (share / "alert" / "rules").symlink_to(ROOT / "server" / "alert" / "rules")
     s = with_outages(tmp_path_factory.mktemp("cli"), share)
     yield s
     assert s.stop() == 0
@@ -68,10 +71,25 @@ def test_acknowledge(hatang, server):
 
 
 @pytest.mark.parametrize("args", [("show",), ("ack",), ("list", "x"), ("explain",), ("what",), ("replay",),
-                                  ("replay", "file", "--from", "2018-01-01"), ("list", "--wat")])
+                                  ("replay", "file", "other"), ("list", "--wat")])
 def test_usage(hatang, args):
     assert "usage" in hatang("alert", *args, code=2)
 
 
 def test_a_missing_file_is_named(hatang):
     assert "/nonexistent" in hatang("alert", "replay", "/nonexistent", code=1)
+
+
+def test_scenarios_are_replayed(hatang, tmp_path):
+    """Each that is shipped passes; one that expects something else does not, and says so."""
+    for file in sorted((ROOT / "tests" / "replay").glob("*.yaml")):
+        hatang("alert", "replay", str(file))
+    text = (ROOT / "tests" / "replay" / "single.yaml").read_text()
+    assert text.count("kind: announce") >= 1
+    other = tmp_path / "other.yaml"
+    other.write_text(text.replace("kind: announce", "kind: escalate", 1))
+    assert "announce" in hatang("alert", "replay", str(other), code=1)
+    other.write_text(text.replace("events:", "evnets:", 1))
+    assert "evnets" in hatang("alert", "replay", str(other), code=1)
+    answer = json.loads(hatang("alert", "replay", str(ROOT / "tests" / "replay" / "single.yaml"), "--json"))
+    assert answer["passed"] is True and answer["report"]

@@ -238,3 +238,9 @@ def test_messages_are_for_who_sees_all(admin, scoped, server):
     assert len(admin.get("alerts/messages?limit=3").json["items"]) == 3
     assert "facts" not in all_[0]
     problem(scoped.get("alerts/messages"), 403)
+
+
+def test_rules_in_force(admin):
+    r = admin.get("alerts/rules").json
+    assert [x["id"] for x in r["rules"]] == ["wan-outage"] and len(r["hash"]) == 64
+    assert r["rules"][0]["severity"] == "critical" and r["rules"][0]["route"] == ["duty"]
