@@ -126,9 +126,9 @@ class Site:
         """The router hangs: it answers nobody and carries nothing, though its ports are up."""
         run("nft", "delete", "table", "inet", "dead", ns=self.ns, check=False)
         if down:
-            chains = "".join(f" chain {hook} {{ type filter hook {hook} priority -310; policy drop; }}"
+            chains = "".join(f"chain {hook} {{ type filter hook {hook} priority -310; policy drop; }}\n"
                              for hook in ("input", "forward", "output"))
-            run("nft", "-f", "-", ns=self.ns, input=f"table inet dead {{{chains} }}")
+            run("nft", "-f", "-", ns=self.ns, input=f"table inet dead {{\n{chains}}}\n")
 
     def drop(self, share):
         """Lose a share (0 to 1) of the packets that come down the line."""

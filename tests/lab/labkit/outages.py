@@ -62,6 +62,13 @@ def wait(what, seconds, test):
     return answer
 
 
+def settles(test, seconds):
+    """Wait for it, or until the time is over: the caller asserts, and so shows what is."""
+    end = time.monotonic() + seconds
+    while not test() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
 def percentile(values, share):
     """The least value that so many of them do not exceed."""
     ordered = sorted(values)

@@ -90,7 +90,7 @@ class Province:
         channels.touch(mode=0o600)
         channels.write_text(CHANNELS, encoding="utf-8")
         rules.write_text(RULES, encoding="utf-8")
-        return f"alerts: {{ channels: {channels} }}\n"
+        return f"alerts: {{ channels: {channels}, rules: {rules} }}\n"
 
     # ── server and broker ─────────────────────────────────────────────────────────────
     def start_server(self):
