@@ -3,16 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/alert/health.h"
 #include "server/alert/heartbeat.h"
 #include "server/alert/rules.h"
 #include "server/alert/sender.h"
@@ -40,7 +43,9 @@ struct server {
 	struct options *o;
 	uv_loop_t loop;
 	uv_signal_t term, interrupt, hup;
-	uv_timer_t keep_timer, give_up;
+	uv_timer_t keep_timer, health_timer, give_up;
+	struct health_seen health;
+	bool measuring;
 	struct writer *writer;
 	struct ca *ca;            /* NULL: certificates come from elsewhere */
 	struct broker_sync *sync; /* NULL without a CA */
@@ -115,13 +120,47 @@ static void on_keep(uv_timer_t *timer)
 		uv_timer_start(&s->keep_timer, on_keep, KEEP_IDLE_MS, 0);
 }
 
+/* ── our own health ──────────────────────────────────────────────────────────────── */
+
+static ht_err health_fn(struct db *db, void *arg)
+{
+	struct server *s = arg;
+
+	return health_append(db, &s->health, ht_wall_ms());
+}
+
+static void health_done(void *arg, ht_err err)
+{
+	struct server *s = arg;
+
+	s->measuring = false;
+	if (err)
+		ht_log_warn("health.failed", "err=%s", ht_err_name(err));
+}
+
+static void on_health(uv_timer_t *timer)
+{
+	struct server *s = timer->data;
+	struct writer_stats w;
+	struct statvfs disk;
+
+	if (s->measuring)
+		return;
+	writer_stats(s->writer, &w);
+	s->health.queue_rows = (int64_t)w.queued + w.fold_lag_rows;
+	s->health.disk_free = NAN;
+	if (statvfs(s->o->server.state_dir, &disk) == 0 && disk.f_blocks)
+		s->health.disk_free = (double)disk.f_bavail / (double)disk.f_blocks;
+	s->measuring = writer_post(s->writer, health_fn, health_done, s) == HT_OK;
+}
+
 /* ── signals ─────────────────────────────────────────────────────────────────────── */
 
 static void close_all(struct server *s)
 {
 	uv_handle_t *handles[] = { (uv_handle_t *)&s->term, (uv_handle_t *)&s->interrupt,
 		(uv_handle_t *)&s->hup, (uv_handle_t *)&s->keep_timer,
-		(uv_handle_t *)&s->give_up };
+		(uv_handle_t *)&s->health_timer, (uv_handle_t *)&s->give_up };
 
 	writer_stop(s->writer);
 	s->writer = NULL;
@@ -201,6 +240,7 @@ static void stop(struct server *s)
 	sd_notify(0, "STOPPING=1");
 	uv_timer_start(&s->give_up, on_give_up, GIVE_UP_MS, 0);
 	uv_timer_stop(&s->keep_timer);
+	uv_timer_stop(&s->health_timer);
 	web_stop(s->web);
 	s->web = NULL;
 	if (s->sync)
@@ -629,6 +669,9 @@ static void watch_all(struct server *s)
 	uv_timer_init(&s->loop, &s->keep_timer);
 	s->keep_timer.data = s;
 	uv_timer_start(&s->keep_timer, on_keep, KEEP_SOON_MS, 0);
+	uv_timer_init(&s->loop, &s->health_timer);
+	s->health_timer.data = s;
+	uv_timer_start(&s->health_timer, on_health, HEALTH_EVERY_MS, HEALTH_EVERY_MS);
 	uv_timer_init(&s->loop, &s->give_up);
 	s->give_up.data = s;
 }

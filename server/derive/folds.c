@@ -23,6 +23,7 @@ const struct fold *const folds[] = {
 	&fold_score,
 
 	/* incidents: after all that finds something wrong */
+	&fold_health,
 	&fold_alert,
 };
 /* clang-format on */

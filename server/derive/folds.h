@@ -20,6 +20,7 @@ extern const struct fold fold_posture;  /* posture.c */
 extern const struct fold fold_score;    /* server/score/score.c */
 extern const struct fold fold_peer;     /* peer.c */
 
-extern const struct fold fold_alert; /* server/alert/incident.c */
+extern const struct fold fold_health; /* server/alert/health.c */
+extern const struct fold fold_alert;  /* server/alert/incident.c */
 
 #endif
