@@ -145,7 +145,7 @@ static void on_written(uv_write_t *write, int status)
 
 static int spawn(uv_loop_t *loop, struct command_run *c, const struct command_request *r)
 {
-	char key[300], incident[300], kind[64];
+	char key[400], incident[400], kind[64];
 	char *env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", key,
 		incident, kind, NULL };
 	uv_stdio_container_t stdio[PIPES];

@@ -31,6 +31,7 @@ enum {
 	F_OPENED,
 	F_CLOSED,
 	F_ACK_PATH,
+	F_ACKNOWLEDGED_BY,
 	F_DURATION_S,
 	F_N_AFFECTED,
 	F_ESCALATION,
@@ -40,6 +41,7 @@ enum {
 	F_KEY,
 	F_CHANNEL,
 	F_STATUS,
+	F_PROBLEM,
 	F_KIND_VI,
 	F_KIND_EN,
 	F_SEVERITY_VI,
@@ -83,6 +85,7 @@ const struct message_field message_fields[] = {
 	[F_OPENED] = { "opened", MESSAGE_TEXT },
 	[F_CLOSED] = { "closed", MESSAGE_TEXT },
 	[F_ACK_PATH] = { "ack_path", MESSAGE_TEXT },
+	[F_ACKNOWLEDGED_BY] = { "acknowledged_by", MESSAGE_TEXT },
 	[F_DURATION_S] = { "duration_s", MESSAGE_NUMBER },
 	[F_N_AFFECTED] = { "n_affected", MESSAGE_NUMBER },
 	[F_ESCALATION] = { "escalation", MESSAGE_NUMBER },
@@ -91,6 +94,7 @@ const struct message_field message_fields[] = {
 	[F_KEY] = { "key", MESSAGE_TEXT },
 	[F_CHANNEL] = { "channel", MESSAGE_TEXT },
 	[F_STATUS] = { "status", MESSAGE_TEXT },
+	[F_PROBLEM] = { "problem", MESSAGE_TEXT },
 	[F_KIND_VI] = { "kind_vi", MESSAGE_TEXT },
 	[F_KIND_EN] = { "kind_en", MESSAGE_TEXT },
 	[F_SEVERITY_VI] = { "severity_vi", MESSAGE_TEXT },
@@ -161,14 +165,14 @@ static void set_made(struct message *m, size_t field, char *text)
 	set_text(m, field, text);
 }
 
-static void read_fact(struct message *m, size_t field)
+static void read_named(struct message *m, size_t field, const char *name)
 {
 	struct json_object *v;
 	const char *text;
 	size_t len;
 	double number;
 
-	if (!json_object_object_get_ex(m->facts, message_fields[field].name, &v))
+	if (!json_object_object_get_ex(m->facts, name, &v))
 		return;
 	if (message_fields[field].type == MESSAGE_TEXT) {
 		if (jtext_string(v, &text, &len))
@@ -323,8 +327,9 @@ ht_err message_init(struct message *m, const struct message_row *row,
 		return HT_MALFORMED;
 	}
 	for (size_t f = 0; f < F_AFFECTED; f++)
-		read_fact(&made, f);
+		read_named(&made, f, message_fields[f].name);
 	read_affected(&made);
+	read_named(&made, F_PROBLEM, "kind"); /* `kind` is the message's own */
 	set_text(&made, F_CHANNEL, channel->id);
 	made.params = channel->params;
 	made.n_params = channel->n_params;

@@ -59,7 +59,7 @@ int64_t outbox_backoff_ms(int attempts, uint32_t random);
 int64_t outbox_patience_ms(const char *kind);
 
 /* A message to prove `channel`; `key` receives its key. */
-#define OUTBOX_KEY_MAX 200
+#define OUTBOX_KEY_MAX 320
 HT_MUST_CHECK ht_err outbox_put_test(struct db *db, const char *channel, int64_t now_ms,
     uint64_t random, char key[static OUTBOX_KEY_MAX]);
 

@@ -47,6 +47,9 @@ static void values(void **state)
 	    TEXT("{{opened_local}}", "{\"opened\":\"2026-11-23T22:01:03Z\"}"),
 	    "05:01:03 24/11/2026");
 	assert_string_equal(TEXT("{{ack_url}}", "{\"ack_path\":\"/i\"}"), "https://h/i");
+	assert_string_equal(TEXT("{{kind}} {{problem}} {{acknowledged_by}}",
+				"{\"kind\":\"link-down\",\"acknowledged_by\":\"an\"}"),
+	    "announce link-down an");
 	assert_string_equal(TEXT("{{param.chat}}", "{}"), "-1 \"x\"");
 	assert_string_equal(TEXT("{{title_vi:3}}", "{\"title_vi\":\"Lào Cai\"}"), "Lào…");
 	assert_string_equal(
