@@ -57,7 +57,7 @@ export function OutageDialog(p: { id: string; session: Session; onClose: () => v
             <p class="chips">{o.behind_it.map((b) => <a key={b.id} class="chip" href={agencyHref(b.agency)}>{b.agency_name ?? b.agency}</a>)}</p></>}
           <p><b>{t("evidence")}:</b> <Rows ids={o.evidence} onRow={setRow} /></p>
           {p.session.role !== "viewer" ? <Ticket of={o} onSaved={got.reload} /> : o.ticket && <p><b>{t("ticket")}:</b> {o.ticket}</p>}
-          <p><a class="button" target="_blank" rel="noopener" href={`/api/v1/outages/${encodeURIComponent(o.id)}/dispute?format=html`}>⎙ {t("dispute")}</a> <span class="quiet">{t("disputeHint")}</span></p>
+          <p><a class="button" target="_blank" rel="noopener" href={`/api/v1/outages/${encodeURIComponent(o.id)}/dispute?format=html`}>{t("dispute")}</a> <span class="quiet">{t("disputeHint")}</span></p>
         </div>;
       }}</Await>
     </Dialog>

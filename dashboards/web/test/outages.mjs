@@ -90,6 +90,10 @@ try {
   want((await dialog.locator("input[name=ticket]").inputValue()) === "VNPT-LCI-0042", "the ticket is not shown");
   want((await dialog.innerText()).includes("± 0,05"), "the clocks' uncertainty is not shown");
   await shot(page, "outage-vi", false);
+  await dialog.locator("input[name=ticket]").fill("VNPT-LCI-0043");
+  await dialog.getByRole("button", { name: "Lưu" }).click();
+  await dialog.getByText("Đã lưu").waitFor();
+  await page.locator("tr[data-outage-row]", { hasText: "VNPT-LCI-0043" }).waitFor({ state: "attached" });
   await page.keyboard.press("Escape");
   console.log("ok an outage with both clocks");
 
@@ -133,7 +137,9 @@ try {
 
   await page.goto(`${base}/#/link/muong-vi-wan`);
   await page.locator(`[data-bars="muong-vi-wan"] rect[data-outage="${made.power}"]`).waitFor();
-  await page.locator("[data-availability]").waitFor();
+  await page.locator("[data-availability] .bigshare").waitFor();
+  const month = await page.locator("[data-availability]").innerText();
+  want(month.includes("Quy tắc tính") && /Chưa biết: /.test(month), `the month does not tell its rules and what is unknown: ${month}`);
   await shot(page, "link-vi");
   console.log("ok a link's page");
 
