@@ -30,6 +30,7 @@ rules:
   - id: wan-outage
     kinds: [link-down, link-unreachable]
     severity: critical
+    limit: { messages: 10000, per: 1m }
 """
 
 
