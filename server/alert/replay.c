@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "server/alert/incident.h"
 #include "server/alert/incident_sql.h"
+#include "server/alert/scripted.h"
 #include "server/derive/folds.h"
 #include "server/derive/problem.h"
 #include "server/derive/run.h"
@@ -22,6 +23,7 @@
 enum { EVENTS_MAX = 20000, HISTORY_MAX = 200000 };
 
 #define BEAT_MS        10000
+#define MINUTE_MS      60000
 #define HISTORY_MS_MAX (INT64_C(92) * 86400 * 1000)
 #define DAY_NS         (86400 * HT_NS_PER_S)
 #define SLICE_NS       HT_NS_PER_S
@@ -34,6 +36,10 @@ struct script_agency {
 struct script_link {
 	char *id, *agency, *provider, *parents;
 	int role, kind;
+};
+struct script_agent {
+	char *id, *agency;
+	bool vantage;
 };
 struct script_channel {
 	char *name;
@@ -51,6 +57,10 @@ struct script_event {
 	int64_t began_ns; /* so long before */
 	char *ack, *by;
 	int server;
+	struct ht_strings down, up; /* links that a vantage sees so */
+	int64_t lost_ns, answered_ns;
+	char *agent, *blind, *sighted;
+	int presence;
 	struct ht_list maintenance;
 	struct ht_node *node;
 };
@@ -63,7 +73,7 @@ struct script_expect {
 };
 struct script {
 	char *name, *about;
-	struct ht_list agencies, links, channels, events, expect;
+	struct ht_list agencies, links, agents, channels, events, expect;
 	struct ht_node *rules;
 	char *start;
 	int64_t end_ns;
@@ -75,6 +85,7 @@ static const char *const link_kinds[] = { "province-wan", "government-wan", "int
 static const char *const kinds[] = { "announce", "update", "digest", "escalate",
 	"resolve", NULL };
 enum { SERVER_NOTHING, SERVER_STOP, SERVER_START };
+static const char *const presences[] = { "-", "online", "offline", "lost", NULL };
 static const char *const server_words[] = { "-", "stop", "start", NULL };
 
 /* clang-format off */
@@ -96,6 +107,13 @@ static const struct ht_option link_rows[] = {
 	{ "kind", HT_OPT_ENUM, LNK(kind), .names = link_kinds, .def = "province-wan", .help = "of the link" },
 };
 static const struct ht_options link_table = HT_OPTIONS(struct script_link, link_rows);
+#define AGT(f) offsetof(struct script_agent, f)
+static const struct ht_option agent_rows[] = {
+	{ "id", HT_OPT_STRING, AGT(id), .min = 1, .max = HT_ID_MAX, .required = true, .help = "id" },
+	{ "agency", HT_OPT_STRING, AGT(agency), .required = true, .help = "where it stands" },
+	{ "vantage", HT_OPT_BOOL, AGT(vantage), .def = "no", .help = "it measures from the core" },
+};
+static const struct ht_options agent_table = HT_OPTIONS(struct script_agent, agent_rows);
 #define CHN(f) offsetof(struct script_channel, f)
 static const struct ht_option channel_rows[] = {
 	{ "name", HT_OPT_STRING, CHN(name), .min = 1, .max = 60, .required = true, .help = "its id" },
@@ -122,6 +140,14 @@ static const struct ht_option event_rows[] = {
 	{ "ack", HT_OPT_STRING, EVT(ack), .help = "somebody acknowledges the incident of this subject" },
 	{ "by", HT_OPT_STRING, EVT(by), .def = "admin", .help = "who" },
 	{ "server", HT_OPT_ENUM, EVT(server), .names = server_words, .def = "-", .help = "stop or start: rows wait meanwhile" },
+	{ "down", HT_OPT_STRINGS, EVT(down), .max = 10000, .help = "links that answer no more, parents first" },
+	{ "up", HT_OPT_STRINGS, EVT(up), .max = 10000, .help = "links that answer again" },
+	{ "lost", HT_OPT_DURATION, EVT(lost_ns), .max = DAY_NS, .def = "3s", .help = "down: pings are lost for so long" },
+	{ "answered", HT_OPT_DURATION, EVT(answered_ns), .max = DAY_NS, .def = "4s", .help = "down: the last answered one was so long before" },
+	{ "agent", HT_OPT_STRING, EVT(agent), .help = "who sees it; default: the first agent" },
+	{ "blind", HT_OPT_STRING, EVT(blind), .help = "this agent sees nothing any more" },
+	{ "sighted", HT_OPT_STRING, EVT(sighted), .help = "this agent sees again" },
+	{ "presence", HT_OPT_ENUM, EVT(presence), .names = presences, .def = "-", .help = "online, offline or lost: what the broker says of the agent" },
 	{ "maintenance", HT_OPT_LIST, EVT(maintenance), .max = 16, .sub = &maintenance_table, .help = "windows entered now" },
 };
 static const struct ht_options event_table = HT_OPTIONS(struct script_event, event_rows);
@@ -145,6 +171,7 @@ static const struct ht_option script_rows[] = {
 	{ "end", HT_OPT_DURATION, SCR(end_ns), .max = 400 * DAY_NS, .def = "0s", .help = "how long it lasts; default: a minute after the last event or message" },
 	{ "agencies", HT_OPT_LIST, SCR(agencies), .max = 20000, .sub = &agency_table, .help = "the registry" },
 	{ "links", HT_OPT_LIST, SCR(links), .max = 20000, .sub = &link_table, .help = "its links" },
+	{ "agents", HT_OPT_LIST, SCR(agents), .max = 64, .sub = &agent_table, .help = "who measures; the first sees all links up at the start" },
 	{ "channels", HT_OPT_LIST, SCR(channels), .min = 1, .max = RULES_CHANNELS_MAX, .sub = &channel_table, .required = true, .help = "who can be told" },
 	{ "rules", HT_OPT_NODE, SCR(rules), .help = "rules, as a block of text; default: those that are shipped" },
 	{ "events", HT_OPT_LIST, SCR(events), .min = 1, .max = EVENTS_MAX, .sub = &event_table, .required = true, .help = "what happens" },
@@ -162,6 +189,12 @@ static const char *text_of(struct json_object *o, const char *key)
 	struct json_object *v;
 
 	return json_object_object_get_ex(o, key, &v) ? json_object_get_string(v) : NULL;
+}
+
+static void put(struct json_object *o, const char *key, const char *text)
+{
+	if (text)
+		json_object_object_add(o, key, json_object_new_string(text));
 }
 
 static ht_err apply_script(struct db *db, const struct fold_input *in)
@@ -209,8 +242,10 @@ static const struct fold fold_script = {
 	.reset = reset_script,
 };
 
-static const struct fold *const replay_folds[] = { &fold_registry, &fold_script,
+static const struct fold *const told_folds[] = { &fold_registry, &fold_script,
 	&fold_alert };
+static const struct fold *const measured_folds[] = { &fold_registry, &fold_anchor,
+	&fold_presence, &fold_links, &fold_script, &fold_alert };
 
 /* ── running ─────────────────────────────────────────────────────────────────────── */
 
@@ -227,6 +262,10 @@ struct replay {
 	const struct script *script;
 	int64_t now_ms, start_ms, due_ms;
 	bool stopped;
+	struct scripted *agents; /* as script.agents */
+	struct scripted_link *links;
+	int64_t minute_ms;
+	struct json_object *waiting; /* rows of agents, while the server is away */
 	struct message *messages;
 	size_t n_messages;
 };
@@ -241,13 +280,14 @@ static ht_err memory_db(struct db **out, struct ht_fault *fault)
 static ht_err fold(struct replay *r)
 {
 	struct writer_fold_state state = { .more = true };
+	const struct fold *const *list = r->agents ? measured_folds : told_folds;
+	size_t n = r->agents ? HT_COUNT(measured_folds) : HT_COUNT(told_folds);
 	ht_err err = HT_OK;
 
 	while (!err && state.more) {
 		err = db_begin(r->db);
 		if (!err)
-			err = run_slice_of(r->db, replay_folds, HT_COUNT(replay_folds),
-			    SLICE_NS, &state);
+			err = run_slice_of(r->db, list, n, SLICE_NS, &state);
 		if (!err)
 			err = db_commit(r->db);
 		if (err)
@@ -278,6 +318,77 @@ static ht_err append_fold(struct replay *r, const char *kind, const char *payloa
 	return err || r->stopped ? err : fold(r);
 }
 
+/* ── rows of agents ──────────────────────────────────────────────────────────────── */
+
+static ht_err append_agent(
+    struct replay *r, const char *agent, const char *kind, const char *text, size_t len)
+{
+	bool data = strcmp(kind, "data") == 0;
+	struct journal_row row = {
+		.source = data ? JOURNAL_AGENT : JOURNAL_SERVER,
+		.kind = kind,
+		.agent = agent,
+		.lane = data ? JOURNAL_DATA : JOURNAL_NO_LANE,
+		.content_type = data ? SENML_JSON_TYPE : NULL,
+		.received_ms = r->now_ms,
+		.payload = text,
+		.len = len,
+	};
+
+	return journal_append(r->db, &row);
+}
+
+/* While the server is away its agents keep what they have to say. */
+static ht_err say_row(
+    void *arg, const char *agent, const char *kind, const char *text, size_t len)
+{
+	struct replay *r = arg;
+	struct json_object *o;
+
+	if (!r->stopped)
+		return append_agent(r, agent, kind, text, len);
+	if (!r->waiting)
+		r->waiting = json_object_new_array();
+	if (json_object_array_length(r->waiting) >= EVENTS_MAX)
+		return HT_TOOLARGE;
+	o = json_object_new_object();
+	put(o, "agent", agent);
+	put(o, "kind", kind);
+	json_object_object_add(o, "text", json_object_new_string_len(text, (int)len));
+	json_object_array_add(r->waiting, o);
+	return HT_OK;
+}
+
+static ht_err say_waiting(struct replay *r)
+{
+	size_t n = r->waiting ? json_object_array_length(r->waiting) : 0;
+	ht_err err = HT_OK;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		struct json_object *o = json_object_array_get_idx(r->waiting, i);
+		const char *text = text_of(o, "text");
+
+		err = append_agent(
+		    r, text_of(o, "agent"), text_of(o, "kind"), text, strlen(text));
+	}
+	json_object_put(r->waiting);
+	r->waiting = NULL;
+	return err;
+}
+
+static ht_err say_minute(struct replay *r)
+{
+	ht_err err = HT_OK;
+
+	if (!r->agents || r->now_ms < r->minute_ms + MINUTE_MS)
+		return HT_OK;
+	r->minute_ms = r->now_ms;
+	for (size_t i = 0; i < r->script->agents.n && !err; i++)
+		err = scripted_minute(
+		    &r->agents[i], r->links, r->script->links.n, r->now_ms, say_row, r);
+	return err;
+}
+
 /* Beats each ten seconds, and whenever a fold asked for one, up to a time. */
 static ht_err pass_until(struct replay *r, int64_t to_ms)
 {
@@ -291,7 +402,8 @@ static ht_err pass_until(struct replay *r, int64_t to_ms)
 		if (next >= to_ms)
 			break;
 		r->now_ms = next;
-		if (!r->stopped)
+		err = say_minute(r);
+		if (!err && !r->stopped)
 			err = append_fold(r, "beat", "{}");
 	}
 	r->now_ms = to_ms;
@@ -309,12 +421,6 @@ static const struct script_link *link_of(const struct script *s, const char *id)
 			return &l[i];
 	}
 	return NULL;
-}
-
-static void put(struct json_object *o, const char *key, const char *text)
-{
-	if (text)
-		json_object_object_add(o, key, json_object_new_string(text));
 }
 
 static ht_err root_of(struct replay *r, const char *subject, char *out)
@@ -397,20 +503,87 @@ static ht_err say_maintenance(struct replay *r, const struct script_event *e)
 	return err || r->stopped ? err : fold(r);
 }
 
+/* What happens to links and agents, as the agents tell it. */
+
+static struct scripted *agent_of(struct replay *r, const char *id)
+{
+	for (size_t i = 0; i < r->script->agents.n; i++) {
+		if (!id || strcmp(r->agents[i].agent, id) == 0)
+			return &r->agents[i];
+	}
+	(void)ht_fault_set(r->fault, HT_CONFIG,
+	    "no agent `%s` is in the list: write it below `agents`", id ? id : "");
+	return NULL;
+}
+
+static ht_err say_reach(struct replay *r, const struct script_event *e)
+{
+	const struct ht_strings *ids = e->down.n ? &e->down : &e->up;
+	struct scripted *v = agent_of(r, e->agent);
+	struct scripted_link *seen = v ? calloc(ids->n, sizeof(*seen)) : NULL;
+	ht_err err = !v ? HT_CONFIG : seen ? HT_OK : HT_NOMEM;
+
+	for (size_t i = 0; i < ids->n && !err; i++) {
+		const struct script_link *l = link_of(r->script, ids->at[i]);
+
+		if (l) {
+			size_t at =
+			    (size_t)(l - (struct script_link *)r->script->links.at);
+			seen[i] = (struct scripted_link){ at, l->id };
+		} else {
+			err = ht_fault_set(r->fault, HT_CONFIG,
+			    "no link `%s` is in the list: write it below `links`",
+			    ids->at[i]);
+		}
+	}
+	if (!err)
+		err = scripted_reach(v, seen, ids->n, e->down.n > 0,
+		    (double)e->lost_ns / HT_NS_PER_S,
+		    (double)e->answered_ns / HT_NS_PER_S, r->now_ms, say_row, r);
+	free(seen);
+	return err || r->stopped ? err : fold(r);
+}
+
+static ht_err say_agent(struct replay *r, const struct script_event *e)
+{
+	const char *id = e->blind ? e->blind : e->sighted ? e->sighted : e->agent;
+	struct scripted *v = agent_of(r, id);
+	ht_err err;
+
+	if (!v)
+		return HT_CONFIG;
+	if (e->presence)
+		err = scripted_presence(v, presences[e->presence], r->now_ms, say_row, r);
+	else
+		err = scripted_blind(v, e->blind != NULL, r->now_ms, say_row, r);
+	return err || r->stopped ? err : fold(r);
+}
+
+static ht_err start(struct replay *r)
+{
+	r->stopped = false;
+	ht_err err = append(r, "start", "{}");
+	if (!err)
+		err = say_waiting(r);
+	return err ? err : fold(r);
+}
+
 static ht_err happen(struct replay *r, const struct script_event *e)
 {
 	if (e->server == SERVER_STOP) {
 		r->stopped = true;
 		return HT_OK;
 	}
-	if (e->server == SERVER_START) {
-		r->stopped = false;
-		return append_fold(r, "start", "{}");
-	}
+	if (e->server == SERVER_START)
+		return start(r);
 	if (e->ack)
 		return say_ack(r, e);
 	if (e->maintenance.n)
 		return say_maintenance(r, e);
+	if (e->down.n || e->up.n)
+		return say_reach(r, e);
+	if (e->blind || e->sighted || e->presence)
+		return say_agent(r, e);
 	return say_problems(r, e);
 }
 
@@ -446,7 +619,46 @@ static ht_err enter(struct replay *r)
 
 		err = operator_append(r->db, &by, VERB_LINK_PUT, &v, NULL, r->fault);
 	}
+	for (size_t i = 0; i < s->agents.n && !err; i++) {
+		const struct script_agent *g = s->agents.at;
+		struct verb_agent v = { g[i].id, g[i].agency, g[i].vantage };
+
+		err = operator_append(r->db, &by, VERB_AGENT_PUT, &v, NULL, r->fault);
+	}
 	return err ? err : fold(r);
+}
+
+/* The agents and what they see: the first of them sees all links up. */
+static ht_err meet(struct replay *r)
+{
+	const struct script *s = r->script;
+	const struct script_agent *g = s->agents.at;
+	const struct script_link *l = s->links.at;
+	ht_err err;
+
+	if (!s->agents.n)
+		return HT_OK;
+	for (size_t i = 0; i < s->agents.n; i++) {
+		r->agents[i].agent = g[i].id;
+		r->agents[i].states = calloc(s->links.n + 1, 1);
+		if (!r->agents[i].states)
+			return HT_NOMEM;
+	}
+	for (size_t i = 0; i < s->links.n; i++)
+		r->links[i] = (struct scripted_link){ i, l[i].id };
+	r->minute_ms = r->now_ms;
+	err = scripted_reach(
+	    &r->agents[0], r->links, s->links.n, false, 0, 0, r->now_ms, say_row, r);
+	return err ? err : fold(r);
+}
+
+static void free_agents(struct replay *r)
+{
+	for (size_t i = 0; r->agents && i < r->script->agents.n; i++)
+		free(r->agents[i].states);
+	free(r->agents);
+	free(r->links);
+	json_object_put(r->waiting);
 }
 
 /* ── messages ────────────────────────────────────────────────────────────────────── */
@@ -612,6 +824,8 @@ static ht_err play(struct replay *r)
 
 	if (!err)
 		err = enter(r);
+	if (!err)
+		err = meet(r);
 	for (size_t i = 0; i < r->script->events.n && !err; i++) {
 		if (i && e[i].at_ns < e[i - 1].at_ns)
 			return ht_node_fault(r->script->events.nodes[i], r->fault,
@@ -650,6 +864,11 @@ ht_err replay_scenario(const char *file, const void *bytes, size_t len,
 		err = script_rules(&s, file, rules_file, &rules, fault);
 	if (!err)
 		err = memory_db(&r.db, fault);
+	if (!err && s.agents.n) {
+		r.agents = calloc(s.agents.n, sizeof(*r.agents));
+		r.links = calloc(s.links.n + 1, sizeof(*r.links));
+		err = r.agents && r.links ? HT_OK : HT_NOMEM;
+	}
 	if (!err) {
 		r.now_ms = r.start_ms;
 		rules_use_here(rules);
@@ -667,6 +886,7 @@ ht_err replay_scenario(const char *file, const void *bytes, size_t len,
 		    r.db ? db_error(r.db) : "");
 	}
 	free_messages(&r);
+	free_agents(&r);
 	db_close(r.db);
 	rules_free(rules);
 	ht_options_fini(&script_table, &s);

@@ -15,6 +15,18 @@
  *       - { at: 10s, channel: duty, kind: announce, subject: bat-xat-wan }
  *       - { at: 5m, channel: duty, kind: resolve, subject: bat-xat-wan }
  *
+ * `open`, `update` and `close` say problems outright. With `agents`, events go the way of
+ * a real cut, by the readings of an agent through the fold of links, which finds parents,
+ * roots and blindness itself:
+ *
+ *     agents: [{ id: core, agency: lao-cai, vantage: yes }]
+ *     events:
+ *       - { at: 10s, down: [hub, bat-xat-wan], lost: 3s, answered: 4s }
+ *       - { at: 40s, presence: lost, agent: core }
+ *       - { at: 50s, blind: core }
+ *       - { at: 55s, sighted: core }
+ *       - { at: 5m, up: [hub, bat-xat-wan] }
+ *
  * History: the problems that a database keeps, told again by other rules. */
 #ifndef HT_SERVER_ALERT_REPLAY_H
 #define HT_SERVER_ALERT_REPLAY_H
