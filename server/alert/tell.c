@@ -1,9 +1,11 @@
 #include "server/alert/tell.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "mqtt/jtext.h"
 #include "server/alert/acklink.h"
 #include "server/alert/incident_sql.h"
 
@@ -42,10 +44,34 @@ static const struct words *words_of(const char *kind)
 
 /* ── facts ───────────────────────────────────────────────────────────────────────── */
 
+/* Only whole letters: what was cut inside one is no JSON, and would never be sent. */
+static struct json_object *letters(const char *text)
+{
+	size_t len = strlen(text), at = 0, kept = 0, n;
+	char *whole = jtext_utf8_valid(text, len) ? NULL : malloc(len + 1);
+
+	if (!whole)
+		return json_object_new_string(text);
+	while (at < len) {
+		for (n = 1; n < 4 && at + n < len && !jtext_utf8_valid(text + at, n);)
+			n++;
+		if (jtext_utf8_valid(text + at, n)) {
+			memcpy(whole + kept, text + at, n);
+			kept += n;
+			at += n;
+		} else {
+			at++;
+		}
+	}
+	struct json_object *o = json_object_new_string_len(whole, (int)kept);
+	free(whole);
+	return o;
+}
+
 static void put_text(struct json_object *o, const char *key, const char *text)
 {
 	if (text && text[0])
-		json_object_object_add(o, key, json_object_new_string(text));
+		json_object_object_add(o, key, letters(text));
 }
 
 static void put_time(struct json_object *o, const char *key, int64_t ms)

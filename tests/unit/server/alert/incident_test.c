@@ -2,12 +2,16 @@
  * begin is not told; acknowledging by a signed link. */
 #include "tests/unit/test.h"
 
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "mqtt/jtext.h"
 
 #include "server/alert/acklink.h"
 #include "server/alert/health.h"
 #include "server/alert/incident_sql.h"
+#include "server/alert/tell.h"
 #include "server/derive/folds.h"
 #include "server/derive/run.h"
 #include "server/store/migrate.h"
@@ -136,6 +140,50 @@ static void test_ack(void **state)
 	db_close(db);
 }
 
+/* A message that is no JSON would never be sent: what is cut to fit is cut between
+ * letters, wherever the cut falls. */
+static void test_long_names(void **state)
+{
+	struct db *db = open_db();
+
+	for (int n = 1; n <= 70; n++) {
+		struct incident i = { .id = "i1-wan",
+			.rule = "wan",
+			.severity = "critical",
+			.kind = "link-down",
+			.agency = "a",
+			.announced_ms = 1,
+			.closed_ms = INCIDENT_NONE_MS };
+		char sql[600], name[300] = "";
+
+		memset(name, 'x', (size_t)(n % 3 + 1));
+
+		for (int k = 0; k < n; k++)
+			strcat(name, "ế");
+		memset(i.subject, 's', HT_INSTANCE_MAX);
+		snprintf(sql, sizeof(sql),
+		    "INSERT OR REPLACE INTO agency (id, name, level, journal_id)"
+		    " VALUES ('a', '%s', 'commune', 1)",
+		    name);
+		assert_ok(db_script(db, sql));
+		struct json_object *o = tell_facts(db, rules, &i, "announce", 1000), *v;
+		struct json_object_iter at;
+
+		assert_non_null(o);
+		json_object_object_foreachC(o, at)
+		{
+			v = at.val;
+			if (json_object_is_type(v, json_type_string))
+				assert_true(jtext_utf8_valid(json_object_get_string(v),
+				    (size_t)json_object_get_string_len(v)));
+		}
+		assert_true(json_object_object_get_ex(o, "title_vi", &v));
+		assert_non_null(strstr(json_object_get_string(v), "xế"));
+		json_object_put(o);
+	}
+	db_close(db);
+}
+
 int main(void)
 {
 	static const char text[] =
@@ -145,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_refold),
 		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_ack),
+		cmocka_unit_test(test_long_names),
 	};
 
 	if (rules_parse("r.yaml", text, strlen(text), channels, 1, &rules, NULL))
