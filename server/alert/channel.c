@@ -19,6 +19,7 @@
 #include <json-c/json.h>
 
 #define FILE_MAX      (1 << 20)
+#define WORD_LEAST    6 /* letters; a shorter word of a path is no secret */
 #define DEFAULT_TOPIC "hatang/v1/@server/alerts"
 
 /* A channel as the file has it. */
@@ -233,6 +234,68 @@ ht_err secret_read(
 	return ht_fault_set(fault, HT_NOTFOUND, "there is no secret");
 }
 
+static bool loopback_name(const char *host, size_t len)
+{
+	static const char *const names[] = { "localhost", "127.0.0.1", "::1", "[::1]" };
+
+	for (size_t i = 0; i < HT_COUNT(names); i++) {
+		if (strlen(names[i]) == len && strncasecmp(names[i], host, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+ht_err secret_url(const struct secret *s, bool plain_http, char out[static SECRET_MAX],
+    struct ht_fault *fault)
+{
+	ht_err err = secret_read(s, out, fault);
+	const char *host = out + 7;
+
+	if (err || strncmp(out, "https://", 8) == 0)
+		return err;
+	if (strncmp(out, "http://", 7) != 0)
+		return ht_fault_set(
+		    fault, HT_CONFIG, "this is no URL; begin it with https://");
+	size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
+	if (plain_http || loopback_name(host, len))
+		return HT_OK;
+	return ht_fault_set(fault, HT_CONFIG,
+	    "http:// can be read on its way; write https://, or plain_http: yes if the "
+	    "network is yours alone");
+}
+
+/* A server that does not know a path likes to quote it; a word of it may be the secret.
+ */
+static bool shows_word(const char *url, const char *text)
+{
+	static const char between[] = "/?&=#;:%.+,";
+	const char *at = strstr(url, "://");
+	char word[SECRET_MAX];
+
+	for (at = at ? strchr(at + 3, '/') : NULL; at && *at;) {
+		at += strspn(at, between);
+		size_t len = strcspn(at, between);
+		if (len >= WORD_LEAST && len < sizeof(word)) {
+			memcpy(word, at, len);
+			word[len] = '\0';
+			if (strstr(text, word))
+				return true;
+		}
+		at += len;
+	}
+	return false;
+}
+
+bool secret_shows(const struct secret *s, bool url, const char *text)
+{
+	char secret[SECRET_MAX] = "";
+	bool shows = secret_read(s, secret, NULL) || strstr(text, secret) ||
+		     (url && shows_word(secret, text));
+
+	explicit_bzero(secret, sizeof(secret));
+	return shows;
+}
+
 static ht_err copy(char **out, const char *text)
 {
 	*out = text ? strdup(text) : NULL;
@@ -389,40 +452,17 @@ static ht_err load_template(struct loader *l, const struct ht_node *n, const cha
 	return err;
 }
 
-static bool loopback_name(const char *host, size_t len)
-{
-	static const char *const names[] = { "localhost", "127.0.0.1", "::1", "[::1]" };
-
-	for (size_t i = 0; i < HT_COUNT(names); i++) {
-		if (strlen(names[i]) == len && strncasecmp(names[i], host, len) == 0)
-			return true;
-	}
-	return false;
-}
-
 static ht_err check_url(struct loader *l, const struct ht_node *n,
     const struct secret *secret, bool plain_http)
 {
-	char url[SECRET_MAX];
+	char url[SECRET_MAX] = "";
 	struct ht_fault why = { 0 };
 	ht_err err = HT_OK;
 
 	if (secret->credential) /* known when we run as the unit does */
 		return HT_OK;
-	if (secret_read(secret, url, &why))
-		return ht_node_fault(n, l->fault, "%s", why.text);
-	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0) {
-		err =
-		    ht_node_fault(n, l->fault, "this is no URL; begin it with https://");
-	} else if (strncmp(url, "http://", 7) == 0 && !plain_http) {
-		const char *host = url + 7;
-		size_t len =
-		    host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
-		if (!loopback_name(host, len))
-			err = ht_node_fault(n, l->fault,
-			    "http:// can be read on its way; write https://, or "
-			    "plain_http: yes if the network is yours alone");
-	}
+	if (secret_url(secret, plain_http, url, &why))
+		err = ht_node_fault(n, l->fault, "%s", why.text);
 	explicit_bzero(url, sizeof(url));
 	return err;
 }
@@ -536,6 +576,7 @@ static ht_err load_http(struct loader *l, const struct preset *p)
 	const char *value = r->reply_value ? r->reply_value : p ? p->reply_value : NULL;
 	ht_err err = p ? check_preset(l, p) : HT_OK;
 
+	c->plain_http = r->plain_http;
 	if (!err && !p && !r->url)
 		err = ht_node_fault(l->node, l->fault,
 		    "a webhook needs `url`; write url: { file: PATH } or the text");

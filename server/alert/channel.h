@@ -65,6 +65,7 @@ struct channel {
 	struct ht_strings to;
 	/* HTTP */
 	struct secret url;
+	bool plain_http; /* http:// beyond loopback is allowed */
 	char *method, *content_type;
 	struct channel_pair headers[CHANNEL_LIST_MAX];
 	size_t n_headers;
@@ -127,5 +128,13 @@ bool secret_is_set(const struct secret *s);
  * file; the fault names the file, never what is in it. `out` is SECRET_MAX bytes. */
 HT_MUST_CHECK ht_err secret_read(
     const struct secret *s, char out[static SECRET_MAX], struct ht_fault *fault);
+/* The same of an address: https://, or http:// to loopback or where `plain_http`. A file
+ * or a credential may have changed since it was loaded, so it is checked at each use.
+ * HT_CONFIG; the fault does not hold the address. */
+HT_MUST_CHECK ht_err secret_url(const struct secret *s, bool plain_http,
+    char out[static SECRET_MAX], struct ht_fault *fault);
+/* Whether `text` shows the secret; of an address (`url`) also when it shows a word of its
+ * path or query. True when the secret cannot be read. */
+bool secret_shows(const struct secret *s, bool url, const char *text);
 
 #endif

@@ -20,6 +20,7 @@ struct peer {
 	size_t index;
 	int64_t answered_ms; /* loop's time of the last answer, or when we began */
 	bool silent, told, asking;
+	bool telling; /* `row` is at the writer */
 	char reason[200];
 	char row[400];
 	struct journal_row put;
@@ -93,7 +94,7 @@ static void beat(struct heartbeat *h)
 		.ca = c->ca,
 		.timeout_ms = TIMEOUT_MS };
 
-	ht_err err = secret_read(&c->url, url, &fault);
+	ht_err err = secret_url(&c->url, false, url, &fault);
 	if (!err)
 		err = transfer_start(h->transfers, &r, on_beaten, h);
 	explicit_bzero(url, sizeof(url));
@@ -144,6 +145,7 @@ static void on_told(void *arg, const struct writer_result *result)
 {
 	struct peer *p = arg;
 
+	p->telling = false;
 	if (result->err)
 		p->told = false; /* said again at the next answer or silence */
 	heartbeat_waited(p->all);
@@ -169,8 +171,8 @@ static void tell(struct peer *p, bool silent)
 	char since[HT_RFC3339_LEN + 1], reason[150];
 	int64_t now = ht_wall_ms();
 
-	if (p->told && p->silent == silent)
-		return;
+	if (p->telling || (p->told && p->silent == silent))
+		return; /* at the next answer, then */
 	ht_rfc3339(
 	    silent ? now - ((int64_t)uv_now(h->loop) - p->answered_ms) : now, since);
 	json_text(p->reason, reason, sizeof(reason));
@@ -187,6 +189,7 @@ static void tell(struct peer *p, bool silent)
 	if (writer_submit(h->writer, &p->put, on_told, p))
 		return;
 	h->waits++;
+	p->telling = true;
 	p->silent = silent;
 	p->told = true;
 	ht_log_warn("peer.state", "peer=%s state=%s why=\"%s\"",
@@ -221,7 +224,7 @@ static void on_ask(uv_timer_t *timer)
 	char url[SECRET_MAX];
 	struct transfer_request r = { .url = url, .ca = c->ca, .timeout_ms = TIMEOUT_MS };
 
-	if (p->asking || secret_read(&c->url, url, NULL))
+	if (p->asking || secret_url(&c->url, true, url, NULL))
 		return;
 	if (!transfer_start(h->transfers, &r, on_answer, p)) {
 		p->asking = true;

@@ -293,23 +293,30 @@ static bool reply_good(const struct channel *c, const struct transfer_result *r)
 	return good;
 }
 
+/* Whether a text from outside holds something that only the channels file may know. */
+static bool answer_tells(const struct channel *c, const char *text)
+{
+	if (secret_is_set(&c->secret) && secret_shows(&c->secret, false, text))
+		return true;
+	if (secret_is_set(&c->url) && secret_shows(&c->url, true, text))
+		return true;
+	for (size_t i = 0; i < c->n_headers; i++) {
+		const struct channel_pair *h = &c->headers[i];
+
+		if (h->text ? h->text[0] && strstr(text, h->text)
+			    : secret_shows(&h->secret, false, text))
+			return true;
+	}
+	return false;
+}
+
 /* The beginning of an answer, for a person; never when a secret shows in it. */
 static void quote_answer(
     const struct channel *c, const struct transfer_result *r, char out[static 200])
 {
-	char secret[SECRET_MAX];
+	bool shows = answer_tells(c, r->body);
 	size_t n = 0;
-	bool shows = false;
 
-	if (secret_is_set(&c->secret))
-		shows = secret_read(&c->secret, secret, NULL) || strstr(r->body, secret);
-	if (!shows && secret_is_set(&c->url))
-		shows = secret_read(&c->url, secret, NULL) || strstr(r->body, secret);
-	for (size_t i = 0; i < c->n_headers && !shows; i++)
-		if (secret_is_set(&c->headers[i].secret))
-			shows = secret_read(&c->headers[i].secret, secret, NULL) ||
-				strstr(r->body, secret);
-	explicit_bzero(secret, sizeof(secret));
 	for (const char *p = r->body; !shows && *p && n < 160; p++)
 		out[n++] = (unsigned char)*p < ' ' || *p == 0x7f ? ' ' : *p;
 	while (n && n == 160 && ((unsigned char)out[n - 1] & 0x80))
@@ -393,7 +400,7 @@ static ht_err http_url(const struct channel *c, const char *token, char *out, si
     struct ht_fault *fault)
 {
 	char url[SECRET_MAX];
-	ht_err err = secret_read(&c->url, url, fault);
+	ht_err err = secret_url(&c->url, c->plain_http, url, fault);
 	const char *mark_ = err ? NULL : strstr(url, "%s");
 
 	if (err)

@@ -341,7 +341,7 @@ ht_err transfer_start(
 		return HT_NOMEM;
 	*x = (struct transfer){ .all = t, .len = r->len, .done = done, .arg = arg };
 	ht_buf_init(&x->answer, ANSWER_MAX + 1);
-	x->http = strncmp(r->url, "http", 4) == 0;
+	x->http = !r->to; /* whatever the URL is: curl refuses another scheme */
 	x->body = malloc(r->len + 1);
 	x->easy = curl_easy_init();
 	if (!x->easy || !x->body) {

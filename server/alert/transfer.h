@@ -29,7 +29,7 @@ struct transfer_request {
 	/* SMTP */
 	bool starttls; /* required: no TLS, no mail */
 	const char *user, *password, *from;
-	const struct ht_strings *to;
+	const struct ht_strings *to; /* NULL: it is HTTP */
 };
 
 struct transfer_result {

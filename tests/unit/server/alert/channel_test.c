@@ -160,12 +160,62 @@ static void secrets(void **state)
 	unlink(file);
 }
 
+/* A credential is not known when the file is read: what it holds is judged at its use. */
+static void addresses(void **state)
+{
+	char out[SECRET_MAX];
+	struct {
+		const char *url;
+		bool plain, good;
+	} cases[] = {
+		{ "https://h.vn/a", false, true },
+		{ "http://127.0.0.1:1/a", false, true },
+		{ "http://[::1]:1/a", false, true },
+		{ "http://h.vn/a", false, false },
+		{ "http://h.vn/a", true, true },
+		{ "HTTP://h.vn/a", false, false },
+		{ "smtp://h.vn/a", true, false },
+		{ "file:///etc/passwd", true, false },
+		{ "h.vn", true, false },
+	};
+
+	for (size_t i = 0; i < HT_COUNT(cases); i++) {
+		char *url = strdup(cases[i].url);
+		struct secret s = { .value = url };
+		ht_err err = secret_url(&s, cases[i].plain, out, &fault);
+
+		if (err != (cases[i].good ? HT_OK : HT_CONFIG))
+			fail_msg("%s: %s", url, ht_err_name(err));
+		free(url);
+	}
+}
+
+/* Error pages quote what was asked for, and what was asked for is the secret. */
+static void shown(void **state)
+{
+	char url[] = "https://hooks.vn/services/T0AB/B01/Xy7Zk2Qp?key=q9w8e7r6";
+	char token[] = "s3cret";
+	struct secret u = { .value = url }, t = { .value = token }, none = { 0 };
+
+	assert_true(secret_shows(&u, true, url));
+	assert_true(secret_shows(&u, true, "Cannot POST /services/T0AB/B01/Xy7Zk2Qp"));
+	assert_true(secret_shows(&u, true, "no such hook: Xy7Zk2Qp"));
+	assert_true(secret_shows(&u, true, "key q9w8e7r6 is wrong"));
+	assert_false(secret_shows(&u, true, "hooks.vn: no such hook"));
+	assert_false(secret_shows(&u, false, "no such hook: Xy7Zk2Qp"));
+	assert_true(secret_shows(&t, false, "got Bearer s3cret"));
+	assert_false(secret_shows(&t, false, "unauthorized"));
+	assert_true(secret_shows(&none, false, "unauthorized")); /* cannot be known */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole),
 		cmocka_unit_test(mistakes),
 		cmocka_unit_test(secrets),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
