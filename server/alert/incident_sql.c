@@ -213,6 +213,7 @@ static const char *const tell[TELL_SQL_COUNT] = {
 	[TELL_SQL_SECRET_PUT] = "INSERT INTO alert_secret (one, key) VALUES (1, $1)",
 	[TELL_SQL_ROOT] =
 	    "SELECT subject, reason, facts, agency FROM problem WHERE id = $1",
+	[TELL_SQL_REPLAY_TOLD] = "SELECT coalesce(max(id), 0) FROM outbox",
 	[TELL_SQL_REPLAY_OUTBOX] =
 	    "SELECT id, created_ms, channel, kind, incident, facts FROM outbox"
 	    " WHERE id > $1 ORDER BY id LIMIT 1",

@@ -20,7 +20,7 @@
 #include "server/registry/operator.h"
 #include "server/store/migrate.h"
 
-enum { EVENTS_MAX = 20000, HISTORY_MAX = 200000 };
+enum { EVENTS_MAX = 20000, HISTORY_MAX = 200000, MESSAGES_MAX = 4000 };
 
 #define BEAT_MS        10000
 #define MINUTE_MS      60000
@@ -277,6 +277,21 @@ static ht_err memory_db(struct db **out, struct ht_fault *fault)
 	return err ? err : migrate(*out, NULL, fault);
 }
 
+/* Rules that remind each second could go on for a year, in memory. */
+static ht_err few_enough(struct replay *r)
+{
+	struct db_rows *rows = db_start(r->db, &tell_sql, TELL_SQL_REPLAY_TOLD, "");
+	ht_err err = db_next(rows);
+	int64_t most = r->script->events.n ? MESSAGES_MAX : HISTORY_MAX;
+	bool few = err || db_int(rows, 0) <= most;
+
+	db_done(rows);
+	return few ? err
+		   : ht_fault_set(r->fault, HT_TOOLARGE,
+			 "more than %lld messages: let it last shorter, or tell less",
+			 (long long)most);
+}
+
 static ht_err fold(struct replay *r)
 {
 	struct writer_fold_state state = { .more = true };
@@ -292,6 +307,8 @@ static ht_err fold(struct replay *r)
 			err = db_commit(r->db);
 		if (err)
 			db_rollback(r->db);
+		if (!err)
+			err = few_enough(r);
 	}
 	r->due_ms = state.due_ms;
 	return err;

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "server/alert/replay.h"
+#include "server/alert/rules.h"
 
 static int is_yaml(const struct dirent *e)
 {
@@ -71,6 +72,31 @@ static void test_fails(void **state)
 	assert_false(passed);
 	assert_non_null(strstr(ht_buf_text(&report), "wrong.yaml:7: expected"));
 	assert_non_null(strstr(ht_buf_text(&report), "+ "));
+	ht_buf_fini(&report);
+}
+
+/* Whoever may replay may not fill the server's memory: reminders for a year. */
+static void test_endless(void **state)
+{
+	struct ht_fault fault = { 0 };
+	struct ht_buf text, report;
+	bool passed = true;
+
+	ht_buf_init(&text, 1 << 16);
+	ht_buf_init(&report, REPLAY_REPORT_MAX);
+	ht_buf_puts(&text, "scenario: reminded each second\nend: 365d\n"
+			   "agencies: [{ id: a, name: A, level: province }]\n"
+			   "links: [{ id: w, agency: a }]\nchannels:\n");
+	for (int i = 0; i < RULES_CHANNELS_MAX; i++)
+		ht_buf_printf(&text, "  - { name: c%d }\n", i);
+	ht_buf_puts(&text, "rules: |\n  version: 1\n  rules:\n"
+			   "    - { id: wan, kinds: [link-down], repeat: 1s }\n"
+			   "events: [{ at: 1s, open: link-down, subjects: [w] }]\n");
+	assert_int_equal(replay_scenario("endless.yaml", ht_buf_text(&text), text.len,
+			     NULL, &report, &passed, &fault),
+	    HT_TOOLARGE);
+	assert_non_null(strstr(fault.text, "more than 4000 messages"));
+	ht_buf_fini(&text);
 	ht_buf_fini(&report);
 }
 
@@ -137,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_fails),
+		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_scale),
 	};
 
