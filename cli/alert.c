@@ -12,7 +12,8 @@
 #define USAGE                                                                            \
 	"alert [list] [--all] [--agency ID] | show ID | ack ID [--note TEXT] | explain " \
 	"ID"                                                                             \
-	" | replay FILE | test [CHANNEL]"
+	" | replay FILE | replay --from TIME [--to TIME] [--rules FILE]"                 \
+	" | test [CHANNEL]"
 
 enum { FILE_MAX = 1 << 20, TEST_WAIT_S = 40 };
 
@@ -41,6 +42,14 @@ static const struct table_column message_columns[] = {
 	{ "SENT", "sent", TABLE_PLAIN },
 	{ "TRIES", "attempts", TABLE_PLAIN },
 	{ "ERROR", "last_error", TABLE_PLAIN },
+};
+static const struct table_column told_columns[] = {
+	{ "AT", "at", TABLE_PLAIN },
+	{ "CHANNEL", "channel", TABLE_PLAIN },
+	{ "MESSAGE", "kind", TABLE_PLAIN },
+	{ "SUBJECT", "subject", TABLE_PLAIN },
+	{ "AFFECTED", "n_affected", TABLE_PLAIN },
+	{ "TITLE", "title", TABLE_PLAIN },
 };
 static const struct table_column decision_columns[] = {
 	{ "AT", "at", TABLE_PLAIN },
@@ -174,32 +183,103 @@ static char *read_file(const char *file, struct ht_fault *fault)
 	return text;
 }
 
-static bool replay_failed; /* what show_replay() learnt, for the exit code */
+/* POST a body, which is put; `show` prints the answer and gives the exit code. */
+static int ask(const char *path, struct json_object *body, bool json,
+    int (*show)(const struct client_settings *s, struct json_object *answer, bool json))
+{
+	const char *text = json_object_to_json_string(body);
+	struct client_settings s = { 0 };
+	struct client_answer a = { 0 };
+	struct ht_fault fault = { 0 };
+	ht_err err = client_settings_load(&s, &fault);
 
-static void show_replay(struct json_object *answer)
+	if (!err)
+		err = client_send(&s,
+		    &(struct client_request){ .method = "POST",
+			.path = path,
+			.body = text,
+			.len = strlen(text) },
+		    &a, &fault);
+	int code = err ? verb_fail(err, &fault) : show(&s, a.json, json);
+	json_object_put(body);
+	client_answer_fini(&a);
+	client_settings_fini(&s);
+	return code;
+}
+
+static int show_scenario(
+    const struct client_settings *s, struct json_object *answer, bool json)
 {
 	struct json_object *passed = table_at(answer, "passed");
 
-	struct json_object *report = table_at(answer, "report");
-
-	if (report)
-		fputs(json_object_get_string(report), stdout);
-	replay_failed = passed && !json_object_get_boolean(passed);
+	(void)s;
+	if (json)
+		verb_print_json(answer);
+	else
+		fputs(text_at(answer, "report"), stdout);
+	return passed && json_object_get_boolean(passed) ? HT_EXIT_OK : HT_EXIT_FAILURE;
 }
 
-/* A scenario: what happens, and the messages expected. Nothing is ever sent. */
-static int replay(const char *file, bool json)
+static int show_history(
+    const struct client_settings *s, struct json_object *answer, bool json)
+{
+	struct json_object *messages = table_at(answer, "messages"),
+			   *channels = table_at(answer, "channels");
+	size_t n = messages ? json_object_array_length(messages) : 0;
+
+	(void)s;
+	if (json) {
+		verb_print_json(answer);
+		return HT_EXIT_OK;
+	}
+	if (n)
+		table_print(messages, told_columns, HT_COUNT(told_columns));
+	printf("%zu messages by %s; none was sent\n", n, text_at(answer, "rules"));
+	if (channels && json_object_get_int(channels) == 0)
+		puts("the server has no channels, so nobody can be told");
+	return HT_EXIT_OK;
+}
+
+/* Add a file's text to a body; exit code of what went wrong, else HT_EXIT_OK. */
+static int add_file(struct json_object *body, const char *key, const char *file)
 {
 	struct ht_fault fault = { 0 };
 	char *text = read_file(file, &fault);
 
 	if (!text)
 		return verb_fail(HT_IO, &fault);
-	struct json_object *body = json_object_new_object();
-	json_object_object_add(body, "scenario", json_object_new_string(text));
+	json_object_object_add(body, key, json_object_new_string(text));
 	free(text);
-	int code = post("/api/v1/alerts/replay", body, json, show_replay);
-	return code == HT_EXIT_OK && replay_failed ? HT_EXIT_FAILURE : code;
+	return HT_EXIT_OK;
+}
+
+struct history {
+	const char *from, *to, *rules;
+};
+
+/* A scenario (what happens, and the messages expected), or, without one, the history that
+ * the server keeps. Nothing is ever sent. */
+static int replay(const char *scenario, const struct history *h, bool json)
+{
+	struct json_object *body = json_object_new_object();
+	int code = HT_EXIT_OK;
+
+	if (scenario)
+		code = add_file(body, "scenario", scenario);
+	if (h->from)
+		json_object_object_add(body, "from", json_object_new_string(h->from));
+	if (h->to)
+		json_object_object_add(body, "to", json_object_new_string(h->to));
+	if (h->rules) {
+		json_object_object_add(body, "file", json_object_new_string(h->rules));
+		code = add_file(body, "rules", h->rules);
+	}
+	if (code != HT_EXIT_OK) {
+		json_object_put(body);
+		return code;
+	}
+	return ask(
+	    "/api/v1/alerts/replay", body, json, scenario ? show_scenario : show_history);
 }
 
 /* ── test ── */
@@ -265,36 +345,24 @@ static int test_report(
 static int test(const char *channel, bool json)
 {
 	struct json_object *body = json_object_new_object();
-	struct client_settings s = { 0 };
-	struct client_answer a = { 0 };
-	struct ht_fault fault = { 0 };
-	int code = HT_EXIT_OK;
 
 	if (channel)
 		json_object_object_add(body, "channel", json_object_new_string(channel));
-	const char *text = json_object_to_json_string(body);
-	ht_err err = client_settings_load(&s, &fault);
-	if (!err)
-		err = client_send(&s,
-		    &(struct client_request){ .method = "POST",
-			.path = "/api/v1/alerts/test",
-			.body = text,
-			.len = strlen(text) },
-		    &a, &fault);
-	code = err ? verb_fail(err, &fault) : test_report(&s, a.json, json);
-	json_object_put(body);
-	client_answer_fini(&a);
-	client_settings_fini(&s);
-	return code;
+	return ask("/api/v1/alerts/test", body, json, test_report);
 }
 
 int alert_main(int argc, char **argv)
 {
 	const char *agency = NULL, *note = NULL;
+	struct history history = { 0 };
 	bool all = false;
 	const struct verb_option options[] = {
 		{ "all", NULL, &all, "list: also those that are over" },
 		{ "agency", &agency, NULL, "list: that touch it or one below it" },
+		{ "from", &history.from, NULL, "replay: the stored history since then" },
+		{ "to", &history.to, NULL, "replay: until then; default: now" },
+		{ "rules", &history.rules, NULL,
+		    "replay: a file of rules; default: in force" },
 		{ "note", &note, NULL, "ack: who takes it, who was called" },
 	};
 	struct verb_args a;
@@ -311,8 +379,9 @@ int alert_main(int argc, char **argv)
 		return list(all, agency, a.json);
 	if (strcmp(what, "test") == 0)
 		return test(arg, a.json);
-	if (strcmp(what, "replay") == 0 && arg)
-		return replay(arg, a.json);
+	if (strcmp(what, "replay") == 0 && !arg != !history.from &&
+	    (history.from || (!history.to && !history.rules)))
+		return replay(arg ? a.words[1] : NULL, &history, a.json);
 	if (strcmp(what, "ack") == 0 && arg)
 		return ack(id, note);
 	bool show = strcmp(what, "show") == 0;

@@ -1016,21 +1016,9 @@ static ht_err copy_history(
 	return err == HT_NOTFOUND ? pass_until(r, to_ms) : err;
 }
 
-static void say_history(struct replay *r, struct ht_buf *out)
-{
-	for (size_t k = 0; k < r->n_messages; k++) {
-		const struct message *m = &r->messages[k];
-		char at[HT_RFC3339_LEN + 1];
-
-		ht_rfc3339(m->at_ms, at);
-		ht_buf_printf(out, "%s  %-12s %-9s %s (%lld): %s\n", at, m->channel,
-		    m->kind, m->subject, (long long)n_affected(m), m->title);
-	}
-	ht_buf_printf(out, "%zu messages; none was sent\n", r->n_messages);
-}
-
 ht_err replay_history(struct db *from, const struct rules *rules, int64_t from_ms,
-    int64_t to_ms, struct ht_buf *report, struct ht_fault *fault)
+    int64_t to_ms, void (*told)(void *arg, const struct replay_told *message), void *arg,
+    struct ht_fault *fault)
 {
 	static const struct script none;
 	struct replay r = { .script = &none, .fault = fault, .now_ms = from_ms };
@@ -1051,9 +1039,11 @@ ht_err replay_history(struct db *from, const struct rules *rules, int64_t from_m
 	rules_use_here(NULL);
 	if (!err)
 		err = read_messages(&r);
-	if (!err) {
-		say_history(&r, report);
-		err = ht_buf_err(report);
+	for (size_t k = 0; k < r.n_messages && !err; k++) {
+		const struct message *m = &r.messages[k];
+
+		told(arg, &(struct replay_told){ m->at_ms, m->channel, m->kind,
+			      m->subject, m->title, n_affected(m) });
 	}
 	free_messages(&r);
 	db_close(r.db);

@@ -51,10 +51,20 @@ HT_MUST_CHECK ht_err replay_scenario(const char *file, const void *bytes, size_t
     const char *rules_file, struct ht_buf *report, bool *out_passed,
     struct ht_fault *fault);
 
+/* One message that rules would have had sent; texts live as long as the call. */
+struct replay_told {
+	int64_t at_ms; /* Unix */
+	const char *channel, *kind, *subject, *title;
+	int64_t n_affected; /* -1: not known */
+};
+
 /* What `rules` would have told of the problems kept in `from`, a connection that only
- * reads, between two times. Nothing is ever sent. HT_TOOLARGE: more than 200,000
+ * reads, between two times: `told` once a message, in order. Nothing is ever sent.
+ * HT_INVALID: no such time, or more than 92 days; HT_TOOLARGE: more than 200,000
  * changes. */
 HT_MUST_CHECK ht_err replay_history(struct db *from, const struct rules *rules,
-    int64_t from_ms, int64_t to_ms, struct ht_buf *report, struct ht_fault *fault);
+    int64_t from_ms, int64_t to_ms,
+    void (*told)(void *arg, const struct replay_told *message), void *arg,
+    struct ht_fault *fault);
 
 #endif

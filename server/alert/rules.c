@@ -571,16 +571,32 @@ ht_err rules_load(const char *file, const struct rules_channel *channels, size_t
 	return err;
 }
 
+static size_t of_channels(
+    const struct channels *channels, struct rules_channel out[static RULES_CHANNELS_MAX])
+{
+	size_t n = channels->n < RULES_CHANNELS_MAX ? channels->n : RULES_CHANNELS_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct rules_channel){ channels->at[i].id,
+			channels->at[i].can_edit };
+	return n;
+}
+
+ht_err rules_read(const char *file, const void *bytes, size_t len,
+    const struct channels *channels, struct rules **out, struct ht_fault *fault)
+{
+	struct rules_channel at[RULES_CHANNELS_MAX];
+	size_t n = of_channels(channels, at);
+
+	return rules_parse(file, bytes, len, at, n, out, fault);
+}
+
 ht_err rules_open(const char *file, const struct channels *channels, struct rules **out,
     struct ht_fault *fault)
 {
 	struct rules_channel at[RULES_CHANNELS_MAX];
 	char shipped[PATH_MAX];
-	size_t n = channels->n < RULES_CHANNELS_MAX ? channels->n : RULES_CHANNELS_MAX;
-
-	for (size_t i = 0; i < n; i++)
-		at[i] = (struct rules_channel){ channels->at[i].id,
-			channels->at[i].can_edit };
+	size_t n = of_channels(channels, at);
 	ht_err err = file ? HT_OK : share_path(RULES_SHIPPED, shipped);
 	if (!err)
 		err = rules_load(file ? file : shipped, at, n, out, fault);

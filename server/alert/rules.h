@@ -112,6 +112,9 @@ void rules_free(struct rules *r); /* accepts NULL */
 struct channels;
 HT_MUST_CHECK ht_err rules_open(const char *file, const struct channels *channels,
     struct rules **out, struct ht_fault *fault);
+/* The same from bytes, under the name `file`. */
+HT_MUST_CHECK ht_err rules_read(const char *file, const void *bytes, size_t len,
+    const struct channels *channels, struct rules **out, struct ht_fault *fault);
 
 /* What a rule's `match` looks at; NULL: unknown, which no list holds. */
 struct rules_subject {

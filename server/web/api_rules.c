@@ -1,9 +1,12 @@
 /* Alert rules: those in force, and scenarios that try rules. A replay never sends. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "server/alert/channel.h"
 #include "server/alert/replay.h"
 #include "server/alert/rules.h"
+#include "server/alert/sender.h"
 #include "server/store/writer.h"
 #include "server/web/api.h"
 #include "server/web/context.h"
@@ -99,7 +102,90 @@ static ht_err replay_script(struct request *rq, const char *text, struct replay 
 	    replay_shipped(rq, shipped), &r->report, &r->passed, &r->fault);
 }
 
-void alerts_replay(struct request *rq, struct reply *re)
+/* ── replay of the stored history ── */
+
+/* On the writer thread: the file of the rules in force; the caller frees. */
+static ht_err file_in_force(struct db *db, void *arg)
+{
+	const struct rules *rules = rules_in_force();
+	char **out = arg;
+
+	(void)db;
+	*out = rules ? strdup(rules->file) : NULL;
+	return !rules ? HT_NOTFOUND : *out ? HT_OK : HT_NOMEM;
+}
+
+/* The rules of the request, else those in force, held against the channels there are. */
+static ht_err history_rules(struct request *rq, const struct channels *channels,
+    struct rules **out, struct ht_fault *fault)
+{
+	const char *text = param_text(&rq->fields, "rules"),
+		   *file = param_text(&rq->fields, "file");
+	char *in_force = NULL;
+	ht_err err;
+
+	if (text)
+		return rules_read(
+		    file ? file : "rules", text, strlen(text), channels, out, fault);
+	err = writer_call(rq->writer, file_in_force, &in_force);
+	if (err == HT_NOTFOUND)
+		(void)ht_fault_set(
+		    fault, err, "no rules are in force: send some as \"rules\"");
+	if (!err)
+		err = rules_open(in_force, channels, out, fault);
+	free(in_force);
+	return err;
+}
+
+static void told_put(void *arg, const struct replay_told *m)
+{
+	struct emit *e = arg;
+
+	emit_object(e, NULL);
+	emit_time(e, "at", m->at_ms);
+	emit_text(e, "channel", m->channel);
+	emit_text(e, "kind", m->kind);
+	emit_text(e, "subject", m->subject);
+	emit_int_or_null(e, "n_affected", m->n_affected < 0, m->n_affected);
+	emit_text(e, "title", m->title);
+	emit_end_object(e);
+}
+
+static ht_err history_put(struct request *rq, struct reply *re,
+    const struct channels *channels, const struct rules *rules, struct ht_fault *fault)
+{
+	struct emit e;
+
+	emit_init(&e, &re->body);
+	emit_object(&e, NULL);
+	emit_text(&e, "rules", rules->file);
+	emit_uint(&e, "channels", channels->n);
+	emit_list(&e, "messages");
+	ht_err err = replay_history(rq->db, rules, param_number(&rq->fields, "from", 0),
+	    param_number(&rq->fields, "to", rq->now_ms), told_put, &e, fault);
+	emit_end_list(&e);
+	emit_end_object(&e);
+	return err;
+}
+
+static void replay_stored(struct request *rq, struct reply *re)
+{
+	struct sender *sender = web_context(rq->web)->options.sender;
+	const struct channels *channels =
+	    sender ? sender_channels(sender) : channels_none();
+	struct ht_fault fault = { 0 };
+	struct rules *rules = NULL;
+	ht_err err = channels ? history_rules(rq, channels, &rules, &fault) : HT_NOMEM;
+
+	if (!err)
+		err = history_put(rq, re, channels, rules, &fault);
+	if (err)
+		http_from_err(re, err, &fault);
+	rules_free(rules);
+	channels_release(channels);
+}
+
+static void replay_scripted(struct request *rq, struct reply *re)
 {
 	const char *scenario = param_text(&rq->fields, "scenario");
 	struct replay r = { 0 };
@@ -111,4 +197,20 @@ void alerts_replay(struct request *rq, struct reply *re)
 	else
 		replay_put(re, &r);
 	ht_buf_fini(&r.report);
+}
+
+void alerts_replay(struct request *rq, struct reply *re)
+{
+	bool scripted = param_given(&rq->fields, "scenario");
+
+	if (scripted == param_given(&rq->fields, "from"))
+		http_invalid(re, "give either \"scenario\", or \"from\" for the history");
+	else if (scripted)
+		replay_scripted(rq, re);
+	else if (http_scope(rq))
+		http_denied(re,
+		    "the history names agencies outside your scope: an account for all "
+		    "agencies may replay it");
+	else
+		replay_stored(rq, re);
 }

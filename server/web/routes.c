@@ -172,7 +172,10 @@ static const struct param f_token[] = { NEEDED("agency", PARAM_ID),
 	{ .name = "valid_s", .type = PARAM_INT, .min = 60, .max = 2592000 } };
 static const struct param f_alert_test[] = { OPTIONAL("channel", PARAM_ID) };
 static const struct param f_replay[] = {
-	{ .name = "scenario", .type = PARAM_TEXT, .max = REPLAY_MAX, .required = true }
+	{ .name = "scenario", .type = PARAM_TEXT, .max = REPLAY_MAX },
+	OPTIONAL("from", PARAM_TIME), OPTIONAL("to", PARAM_TIME),
+	{ .name = "rules", .type = PARAM_TEXT, .max = REPLAY_MAX, .nullable = true },
+	OPTIONAL("file", PARAM_TEXT)
 };
 const struct route routes[] = {
 	{ ROUTE_POST, V1 "/session", "login", ROUTE_PUBLIC, session_login,
