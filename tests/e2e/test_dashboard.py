@@ -48,6 +48,39 @@ def test_lock_names_no_registry():
     assert '"integrity"' in lock
 
 
+def literals(text):
+    """The strings of some C text, joined where the language joins them."""
+    found = re.findall(r'"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*', text)
+    return ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', f)) for f in found]
+
+
+def calls(file, name):
+    """The strings in every call (not definition) of a C function in a file."""
+    text = open(os.path.join(ROOT, "server", file)).read()
+    string = r'"(?:[^"\\]|\\.)*"'
+    return [s for call in re.findall(name + rf"\((?:{string}|[^\";{{])*;", text) for s in literals(call)]
+
+
+def decisions():
+    """What `incident_decide`, `join` and `never` are called with, filled in."""
+    words = {"opened", "joined", "held", "grouped", "merged", "took-in", "suppressed", "not-told", "closed",
+             "acknowledged", "told", "limited"}
+    raw = [s for f in ("alert/incident.c", "alert/tell.c") for n in (r"\bincident_decide", r"\bjoin", r"\bnever")
+           for s in calls(f, n)]
+    assert words <= set(raw), words - set(raw)
+    said = {s for s in raw if s not in words and s != "%s" and " " in s}
+    said |= {s.replace("it%s", "it, which was told of") for s in said}
+    said = {s.replace("it%s", "it").replace("%s to %s", "announce to %s") for s in said}
+    return [s.replace("%lld", "7").replace("%s", "bat-xat") for s in sorted(said) if s.strip(", ") != "which was told of"]
+
+
+def agency_states():
+    text = open(os.path.join(ROOT, "server", "derive", "agency_state.c")).read()
+    found = re.findall(r'on_backup \? ("[^"]*") : ("[^"]*")', text) + re.findall(r'\.reason = ("[^"]*")()', text)
+    return [s.strip('"').replace("links%s", "links").replace("%s", "y-ty-4g")
+            for pair in found for s in pair if s.strip('"')]
+
+
 def sentences(file, pattern):
     """What the rules of a C table say, %s filled in."""
     text = open(os.path.join(ROOT, "server", "derive", file)).read()
@@ -56,12 +89,14 @@ def sentences(file, pattern):
 
 
 def test_folds_say_why_in_vietnamese(share):
-    """Every sentence of causes and states has a translation."""
+    """Every sentence of causes, states and alert decisions has a translation."""
     strings = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
     causes = sentences("cause.c", r"\{ CAUSE_\w+, \w+,\s*" + strings + r"\}")
     states = sentences("linkstate.c", r'\{ \w+, LINK_\w+, (?:\w+, \w+,\s*)?(?:"[\w-]+",\s*)?' + strings + r"\}")
     assert len(causes) > 10 and len(states) > 10, (causes, states)
+    told, agencies = decisions(), agency_states()
+    assert len(told) >= 20 and len(agencies) >= 3, (told, agencies)
     done = subprocess.run(["node", "test/reasons.mjs"], cwd=WEB, capture_output=True, text=True, timeout=60,
-                          input="\n".join(causes + states))
+                          input="\n".join(causes + states + told + agencies))
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""

@@ -70,6 +70,33 @@ const rows: [RegExp, string][] = [
   [/^From inside the far end did not answer, but nobody measures the gateway there\.$/, "Từ bên trong, đầu xa không trả lời, nhưng ở đó không ai đo gateway."],
   [/^There is no record from inside: no agent, or it has not reported yet\.$/, "Không có bản ghi từ bên trong: chưa có trạm đo, hoặc nó chưa báo về."],
   [/^What was recorded inside does not name a cause\.$/, "Bản ghi bên trong chưa chỉ ra nguyên nhân."],
+  // States of agencies.
+  [/^by its links$/, "theo các đường truyền của nó"],
+  [/^backup (\S+) carries it$/, "đang chạy bằng đường dự phòng $1"],
+  [/^its primary link is dead, and a backup carries it$/, "đường chính đã mất, đường dự phòng đang thay"],
+  // Decisions of alerts.
+  [/^it is part of (\S+)$/, "thuộc về sự cố $1"],
+  [/^(\S+) is part of it, which was told of$/, "$1 nay thuộc về sự cố này, và đã được báo"],
+  [/^(\S+) is part of it$/, "$1 nay thuộc về sự cố này"],
+  [/^rule (\S+) matches (\S+) of (\S+)$/, "quy tắc $1 khớp với $2 của $3"],
+  [/^to be told at (\S+) if it lasts: hold time, hours, or others that begin with it$/, "sẽ báo lúc $1 nếu còn kéo dài: thời gian chờ, giờ làm việc, hoặc đợi các nơi mất cùng lúc"],
+  [/^(\d+) failures of (\S+) (.+) began together: one incident$/, "$1 nơi cùng mất một lúc ($2 $3): gộp thành một sự cố"],
+  [/^it began it$/, "sự cố bắt đầu từ nó"],
+  [/^it failed with the others$/, "mất cùng lúc với các nơi khác"],
+  [/^its group has failed$/, "cả nhóm của nó đã mất"],
+  [/^no rule matches (\S+) of (\S+)$/, "không quy tắc nào khớp với $1 của $2"],
+  [/^maintenance until (\S+); looked at again then$/, "đang bảo trì đến $1; lúc đó sẽ xét lại"],
+  [/^what explains it is a member$/, "nguyên nhân của nó đã nằm trong sự cố này"],
+  [/^it is of the same episode or agency$/, "cùng đợt hoặc cùng cơ quan"],
+  [/^what it hangs on is dead; that is in no incident$/, "đường phía trên đã mất, nhưng không thuộc sự cố nào"],
+  [/^all its problems are over$/, "mọi vấn đề của nó đã hết"],
+  [/^it was over before it was to be told$/, "đã hết trước lúc phải báo"],
+  [/^by (.+); no further escalation$/, "$1 đã nhận; không báo lên cấp trên nữa"],
+  [/^(announce|update|digest|escalate|resolve) to (.+)$/, "đã gửi ($1) tới $2"],
+  [/^(\d+) announcements of rule (\S+) within its window already; told later if it lasts$/, "quy tắc $2 đã báo $1 lần trong thời hạn; sẽ báo sau nếu còn kéo dài"],
+  [/^its rule names no channel, or none is configured$/, "quy tắc không nêu kênh nào, hoặc chưa có kênh nào được cấu hình"],
+  [/^its rule is gone from the rules$/, "quy tắc của nó không còn"],
+  [/^it began before what is told live$/, "bắt đầu trước lúc bật báo tin"],
 ];
 
 // The sum's reason is made of parts divided by commas and semicolons.
