@@ -293,6 +293,10 @@ static ht_err merge(
 		to->group_by = from->group_by;
 		copy(to->subject, sizeof(to->subject), from->subject);
 		copy(to->root, sizeof(to->root), from->root);
+		copy(to->kind, sizeof(to->kind), from->kind);
+		copy(to->agency, sizeof(to->agency), from->agency);
+		copy(to->district, sizeof(to->district), from->district);
+		copy(to->provider, sizeof(to->provider), from->provider);
 	}
 	if (from->opened_ms < to->opened_ms)
 		to->opened_ms = from->opened_ms;
@@ -360,6 +364,12 @@ static ht_err join(struct unit *u, char *incident, const char *problem, const ch
 		if (err || !child[0])
 			return err;
 		err = of_problem(u, child, its);
+		/* What was told of its link until now is no other story. */
+		if (!err && !its[0])
+			err = one_text(
+			    db_start(u->db, &incident_sql, INCIDENT_SQL_OF_EPISODE, "si",
+				child, u->journal_id),
+			    its, sizeof(its));
 		if (!err && its[0] && strcmp(its, incident) != 0)
 			err = merge(u, incident, its, incident);
 		else if (!err)

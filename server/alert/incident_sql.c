@@ -88,6 +88,14 @@ static const char *const sql[INCIDENT_SQL_COUNT] = {
 	    " AND (q.closed_journal IS NULL OR q.closed_journal >= $2) AND q.kind "
 	    "IN " OUTAGE_KINDS " AND i.closed_ms IS NULL AND i.merged IS NULL"
 	    " AND q.id <> $3 ORDER BY i.opened_ms, i.id LIMIT 1",
+	[INCIDENT_SQL_OF_EPISODE] =
+	    "SELECT i.id FROM problem p JOIN problem q ON q.subject = p.subject"
+	    " JOIN incident_member m ON m.problem = q.id"
+	    " JOIN incident i ON i.id = m.incident WHERE p.id = $1 AND q.id <> p.id"
+	    " AND (q.closed_journal IS NULL OR q.closed_journal >= $2)"
+	    " AND p.kind IN " OUTAGE_KINDS " AND q.kind IN " OUTAGE_KINDS
+	    " AND i.closed_ms IS NULL AND i.merged IS NULL"
+	    " ORDER BY i.opened_ms, i.id LIMIT 1",
 	[INCIDENT_SQL_OF_AGENCY] =
 	    "SELECT i.id FROM problem q JOIN incident_member m ON m.problem = q.id"
 	    " JOIN incident i ON i.id = m.incident WHERE q.agency = $1"
@@ -199,12 +207,14 @@ static const char *const tell[TELL_SQL_COUNT] = {
 	/* Every thing once, though its problems were several. */
 	[TELL_SQL_AFFECTED] =
 	    "SELECT p.subject, min(p.opened_ms), max(a.name), max(a.level),"
-	    " max(p.agency), max(l.id), min(p.root IS NOT NULL), max(p.reason)"
-	    " FROM incident_member m JOIN problem p ON p.id = m.problem"
+	    " max(p.agency), max(l.id), "
+	    " max(p.root IS NOT NULL AND p.subject <> i.subject), max(p.reason)"
+	    " FROM incident_member m JOIN incident i ON i.id = m.incident"
+	    " JOIN problem p ON p.id = m.problem"
 	    " LEFT JOIN link l ON l.id = p.subject"
 	    " LEFT JOIN agency a ON a.id = coalesce(p.agency, l.agency)"
 	    " WHERE m.incident = $1 AND (m.left_ms IS NULL OR $2)"
-	    " GROUP BY p.subject ORDER BY min(p.root IS NOT NULL), min(p.opened_ms),"
+	    " GROUP BY p.subject ORDER BY 7, min(p.opened_ms),"
 	    " p.subject",
 	[TELL_SQL_AGENCY_NAME] = "SELECT name, level FROM agency WHERE id = $1",
 	[TELL_SQL_CAUSE] = "SELECT cause FROM outage WHERE link = $1"
