@@ -31,7 +31,8 @@ static const char *const link_kinds[] = { "province-wan", "government-wan", "int
 /* Kinds of problems that folds write (migration 0003); a later kind is a line here. */
 static const char *const problem_kinds[] = { "link-down", "link-unreachable",
 	"link-degraded", "link-unstable", "link-unpingable", "on-backup", "agent-silent",
-	"vantage-blind", "certificate-expiry", "disk-ceiling", "queue-growing", NULL };
+	"vantage-blind", "certificate-expiry", "disk-ceiling", "queue-growing",
+	"peer-silent", NULL };
 
 static const struct {
 	const char *name;

@@ -29,6 +29,7 @@ static const struct words kinds[] = {
 	{ "certificate-expiry", "Chứng thư sắp hết hạn", "Certificate expires" },
 	{ "disk-ceiling", "Đĩa máy chủ sắp đầy", "Server disk nearly full" },
 	{ "queue-growing", "Hàng đợi máy chủ tăng", "Server queue grows" },
+	{ "peer-silent", "Máy chủ bạn im lặng", "Peer server silent" },
 };
 
 static const struct words *words_of(const char *kind)

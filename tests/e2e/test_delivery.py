@@ -3,15 +3,18 @@ key, whatever is dead, slow, hostile or killed meanwhile."""
 import email
 import email.policy
 import json
+import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import time
 
 import pytest
 
 import receivers
 from broker import free_port, until
+from built import BUILD
 from receivers import Receiver
 
 FACTS = {"incident": "i7-wan", "kind": "link-down", "severity": "critical", "rule": "wan",
@@ -428,6 +431,71 @@ def test_heartbeat_and_peer(desk):
     until("the peer is back", lambda: states() == ["answering", "silent", "answering"])
     until("the problem is over", lambda: desk.office.server.query(
         "SELECT count(*) FROM problem WHERE kind = 'peer-silent' AND closed_ms IS NOT NULL") == [(1,)])
+
+
+def test_history_by_other_rules(desk, tmp_path):
+    """A peer fell silent and came back, and somebody was told. A replay by the same rules
+    says the same, by others what those would have told; none sends anything."""
+    from web_fixture import Client
+
+    duty = desk.webhook("duty")
+    peer = desk.receiver("peer", "http", "good").start()
+    desk.start()
+    desk.write(f"peers:\n  - {{ id: other, url: 'http://127.0.0.1:{peer.port}/readyz', every: 1s, silent: 2s }}\n")
+    desk.look()
+
+    def problems(where):
+        return desk.office.server.query(f"SELECT count(*) FROM problem WHERE kind = 'peer-silent' AND {where}")[0][0]
+
+    until("the peer answers", lambda: desk.office.server.query("SELECT 1 FROM journal WHERE kind = 'peer'"))
+    peer.stop()
+    until("a problem says so", lambda: problems("closed_ms IS NULL") == 1)
+    peer.start()
+    until("the problem is over", lambda: problems("closed_ms IS NOT NULL") == 1)
+
+    web = Client(f"http://127.0.0.1:{desk.office.server.http_port}")
+    password = (desk.office.server.state / "first-password").read_text().split()[1]
+    assert web.login("admin", password).status == 200
+    token = desk.secret("token", web.call("POST", "/api/v1/api-tokens", {"label": "cli"}).json["token"])
+    env = {**os.environ, "HATANG_URL": web.base, "HATANG_TOKEN_FILE": str(token), "XDG_CONFIG_HOME": str(tmp_path)}
+
+    def replay(*args, code=0):
+        done = subprocess.run([os.path.join(BUILD, "cli", "hatang"), "alert", "replay", *args], env=env,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, (args, done.returncode, done.stdout + done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    day = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86400))
+    rules = tmp_path / "new.yaml"
+    rules.write_text("version: 1\nrules:\n  - { id: peers, kinds: [peer-silent], severity: warning, route: [duty] }\n")
+    told = [("duty", "announce", "other"), ("duty", "resolve", "other")]
+    outbox = "SELECT channel, kind, json_extract(facts, '$.subject') FROM outbox WHERE state = 'sent' ORDER BY id"
+    until("it was told live", lambda: desk.office.server.query(outbox) == told)
+    keys = duty.keys()
+    got = json.loads(replay("--from", day, "--json"))
+    assert [(m["channel"], m["kind"], m["subject"]) for m in got["messages"]] == told
+    assert got["rules"].endswith("default.yaml")
+    got = json.loads(replay("--from", day, "--rules", str(rules), "--json"))
+    assert [(m["channel"], m["kind"], m["subject"]) for m in got["messages"]] == told
+    assert got["rules"] == str(rules) and got["channels"] == 1
+    (began, over), = desk.office.server.query(
+        "SELECT opened_ms, closed_ms FROM problem WHERE kind = 'peer-silent'")
+    assert began < over and got["messages"][0]["at"] < got["messages"][1]["at"]
+    lines = replay("--from", day, "--rules", str(rules)).splitlines()
+    assert lines[0].split() == ["AT", "CHANNEL", "MESSAGE", "SUBJECT", "AFFECTED", "TITLE"]
+    assert "announce" in lines[1] and "resolve" in lines[2] and lines[3].startswith("2 messages") and len(lines) == 4
+    assert replay("--from", day, "--to", day.replace("Z", ".5Z"), "--rules", str(rules)).startswith("0 messages")
+    good = rules.read_text()
+    rules.write_text(good.replace("severity: warning", "severity: warning, hold: 1h"))
+    assert replay("--from", day, "--rules", str(rules)).startswith("0 messages"), "it ended before an hour"
+    rules.write_text(good)
+    # Mistakes are named with their place, and what is no time is said.
+    assert "by at most 92 days" in replay("--from", "2020-01-01", code=1)
+    rules.write_text(rules.read_text().replace("severity: warning", "severity: loud"))
+    assert f"{rules}:3:" in replay("--from", day, "--rules", str(rules), code=1)
+    rules.write_text(rules.read_text().replace("severity: loud", "severity: info").replace("duty", "night"))
+    assert "night" in replay("--from", day, "--rules", str(rules), code=1)
+    assert len(keys) == 2 and duty.keys() == keys and desk.office.server.query("SELECT count(*) FROM outbox") == [(2,)]
 
 
 def test_by_the_api(desk):

@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import outage_fixture as fixture
-from outage_fixture import HOUR, MIN, iso, with_outages
+from outage_fixture import DAY, HOUR, MIN, iso, with_outages
 from test_web import PASSWORD, account, problem
 from web_fixture import NOW, Client
 
@@ -244,3 +244,18 @@ def test_rules_in_force(admin):
     r = admin.get("alerts/rules").json
     assert [x["id"] for x in r["rules"]] == ["wan-outage"] and len(r["hash"]) == 64
     assert r["rules"][0]["severity"] == "critical" and r["rules"][0]["route"] == ["duty"]
+
+
+def test_replay_takes_a_scenario_or_a_time(admin, scoped):
+    """The history names everybody: it is for who sees all. This server has no channels."""
+    def replay(who, **body):
+        return who.call("POST", "/api/v1/alerts/replay", body)
+
+    day = iso(NOW - DAY)
+    problem(replay(admin), 400, "either")
+    problem(replay(admin, scenario="x", **{"from": day}), 400, "either")
+    problem(replay(scoped, **{"from": day}), 403)
+    problem(replay(admin, rules="version: 1\nrules: 7\n", **{"from": day}), 400, "rules:2:")
+    rules = "version: 1\nrules:\n  - { id: all, kinds: [link-down] }\n"
+    got = replay(admin, rules=rules, **{"from": day}).json
+    assert got == {"rules": "rules", "channels": 0, "messages": []}

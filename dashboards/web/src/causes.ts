@@ -66,6 +66,8 @@ const steps: Record<string, Both[]> = {
     ["Gia hạn chứng thư trước ngày hết hạn; xem trạm đo có gia hạn tự động không.", "Renew it before it ends; see why the agent did not do so by itself."]],
   disk: [
     ["Thêm chỗ đĩa cho máy chủ hoặc giảm thời gian lưu.", "Give the server more disk, or keep less."]],
+  peer: [
+    ["Xem máy chủ bạn có chạy không, và mạng từ đây tới nó.", "See whether the peer server runs, and the network from here to it."]],
   queue: [
     ["Xem đường truyền của trạm đo có quá chậm không; gói đo vẫn được giữ tại chỗ.", "See whether the agent's line is too slow; packs are kept there."]],
 };
@@ -82,6 +84,7 @@ const kinds: Record<string, Kind> = {
   "vantage-blind": { state: "UNKNOWN", name: ["Trạm trung tâm không nhìn thấy mạng", "Vantage blind"], steps: "server" },
   "certificate-expiry": { state: "DEGRADED", name: ["Chứng thư sắp hết hạn", "Certificate expires"], steps: "certificate" },
   "disk-ceiling": { state: "DEGRADED", name: ["Đĩa sắp đầy", "Disk nearly full"], steps: "disk" },
+  "peer-silent": { state: "UNKNOWN", name: ["Máy chủ bạn im lặng", "Peer server silent"], steps: "peer" },
   "queue-growing": { state: "DEGRADED", name: ["Hàng đợi tăng", "Queue grows"], steps: "queue" },
 };
 
