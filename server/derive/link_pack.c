@@ -17,6 +17,7 @@
 #define UP_PINGS_MS   INT64_C(5000) /* an up is told so soon after its first reply */
 #define LOSSY_MINUTES 2
 #define LOSSY_UNTIL   0.1
+#define TRIES_MAX     16
 
 enum moment_kind { PING, POLL, REACH };
 
@@ -35,11 +36,10 @@ struct moment {
 	double unanswered_for_s, answered_ago_s, reach_sent, reach_received;
 };
 
-/* A link that the pack speaks of. */
+/* A link that the pack speaks of, and that its agent may measure. */
 struct subject {
 	char link[HT_INSTANCE_MAX + 1], agency[HT_ID_MAX + 1];
-	bool allowed; /* the agent may measure it */
-	bool judged;  /* as it is now */
+	bool judged; /* as it is now */
 	struct view view;
 	struct reach reach;
 	struct moment *moments;
@@ -56,28 +56,22 @@ struct pack {
 
 /* ── reading a pack ──────────────────────────────────────────────────────────────── */
 
-static ht_err allowed(struct db *db, const char *agent, struct subject *s)
+static ht_err allowed(
+    struct db *db, const char *agent, const char *link, struct subject *s, bool *out)
 {
 	struct db_rows *r =
-	    db_start(db, &facts_sql, FACTS_LINK_MAY_MEASURE, "ss", agent, s->link);
+	    db_start(db, &facts_sql, FACTS_LINK_MAY_MEASURE, "ss", agent, link);
 	ht_err err = db_next(r);
 
-	s->allowed = err == HT_OK;
-	text_copy(s->agency, sizeof(s->agency), err ? NULL : db_text(r, 0));
+	*out = err == HT_OK;
+	if (!err)
+		text_copy(s->agency, sizeof(s->agency), db_text(r, 0));
 	db_done(r);
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
-static ht_err subject_get(struct pack *p, const char *link, struct subject **out)
+static ht_err subject_add(struct pack *p, const struct subject *new)
 {
-	ht_err err;
-
-	for (size_t i = p->n; i-- > 0;) {
-		if (strcmp(p->subjects[i].link, link) == 0) {
-			*out = &p->subjects[i];
-			return HT_OK;
-		}
-	}
 	if (p->n == p->cap) {
 		size_t cap = p->cap ? p->cap * 2 : 8;
 		struct subject *more = realloc(p->subjects, cap * sizeof(*more));
@@ -86,19 +80,37 @@ static ht_err subject_get(struct pack *p, const char *link, struct subject **out
 		p->subjects = more;
 		p->cap = cap;
 	}
-	struct subject *s = &p->subjects[p->n];
-	*s = (struct subject){ .allowed = false };
-	text_copy(s->link, sizeof(s->link), link);
-	err = allowed(p->db, p->in->row->agent, s);
-	if (!err && s->allowed)
-		err = view_get(p->db, link, p->in->row->agent, &s->view);
-	if (!err && s->allowed)
-		err = reach_get(p->db, link, p->in->row->agent, &s->reach);
-	if (err)
-		return err;
-	p->n++;
-	*out = s;
+	p->subjects[p->n++] = *new;
 	return HT_OK;
+}
+
+/* NULL: no link that the agent may measure. Those are not kept: a pack could name tens of
+ * thousands. */
+static ht_err subject_get(struct pack *p, const char *link, struct subject **out)
+{
+	const char *agent = p->in->row->agent;
+	struct subject s = { 0 };
+	bool may;
+
+	for (size_t i = p->n; i-- > 0;) {
+		if (strcmp(p->subjects[i].link, link) == 0) {
+			*out = &p->subjects[i];
+			return HT_OK;
+		}
+	}
+	*out = NULL;
+	ht_err err = allowed(p->db, agent, link, &s, &may);
+	if (err || !may)
+		return err;
+	text_copy(s.link, sizeof(s.link), link);
+	err = view_get(p->db, link, agent, &s.view);
+	if (!err)
+		err = reach_get(p->db, link, agent, &s.reach);
+	if (!err)
+		err = subject_add(p, &s);
+	if (!err)
+		*out = &p->subjects[p->n - 1];
+	return err;
 }
 
 static ht_err moment_get(
@@ -252,7 +264,7 @@ static ht_err read_direct(struct pack *p)
 		ht_err err = subject_get(p, rec->instance, &s);
 		if (err)
 			return err;
-		if (!s->allowed)
+		if (!s)
 			continue;
 		err = moment_get(s, time_of(p->in, rec), kind_of(rec->metric), &m);
 		if (err)
@@ -274,13 +286,15 @@ static const char *interface_at(const struct subject *s, int64_t at_ms)
 	return s->view.interface;
 }
 
-/* "if/<link>:<interface id>": ids may hold ':' themselves, so each is tried. */
+/* "if/<link>:<interface id>": ids may hold ':' themselves, so each is tried, within
+ * reason. */
 static ht_err read_interface(struct pack *p, const struct fold_record *rec)
 {
 	char link[HT_INSTANCE_MAX + 1];
+	int tries = 0;
 
-	for (const char *colon = strchr(rec->instance, ':'); colon;
-	     colon = strchr(colon + 1, ':')) {
+	for (const char *colon = strchr(rec->instance, ':'); colon && tries < TRIES_MAX;
+	     colon = strchr(colon + 1, ':'), tries++) {
 		struct subject *s;
 		struct moment *m;
 		size_t len = (size_t)(colon - rec->instance);
@@ -291,7 +305,7 @@ static ht_err read_interface(struct pack *p, const struct fold_record *rec)
 		ht_err err = subject_get(p, link, &s);
 		if (err)
 			return err;
-		if (!s->allowed ||
+		if (!s ||
 		    strcmp(interface_at(s, time_of(p->in, rec)), rec->instance) != 0)
 			continue;
 		err = moment_get(s, time_of(p->in, rec), POLL, &m);

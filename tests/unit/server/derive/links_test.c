@@ -613,6 +613,13 @@ SCENARIO(interface_says_down, PROVINCE, "poll core a up", "+30000 poll core a do
     "= a DOWN interface-down", "open link-down a", "+1000 up core a", "= a UP",
     "shut link-down a")
 
+/* Ids may hold ':'; who may not measure a link is not heard of it, in a pack of several.
+ */
+SCENARIO(interface_of_whose_link, PROVINCE, "link a:x:y xa-a backup",
+    "poll core a:x:y up", "= a:x:y UP", "+30000 poll core a:x:y down",
+    "= a:x:y DOWN interface-down", "= a UP", "poll agent-a b down", "= b UP",
+    "poll agent-a a down", "= a DOWN interface-down", "= b UP")
+
 SCENARIO(link_leaves, PROVINCE, "+1000 down core a 2.5 3.5", "open link-down a",
     "unlink a", "shut link-down a", "outage a DOWN 500 ended")
 
@@ -664,6 +671,7 @@ int main(void)
 		TEST(server_away),
 		TEST(rounds_of_pings),
 		TEST(interface_says_down),
+		TEST(interface_of_whose_link),
 		TEST(link_leaves),
 		TEST(time_is_asked_for),
 	};
