@@ -1,7 +1,9 @@
-/* What a big failure costs the link fold: `links` links behind `parents` parents, of
- * which `failing` and all parents die at once and come back. Prints CPU seconds of each
- * part. outage_bench [links=N] [parents=N] [failing=N] */
+/* What a big failure costs the folds of links and of incidents: `links` links behind
+ * `parents` parents, each of another district and carrier; `failing` links and all
+ * parents die at once and come back. Prints CPU seconds of each part, and the incidents.
+ * outage_bench [links=N] [parents=N] [failing=N] */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "server/alert/rules.h"
 #include "server/derive/folds.h"
 #include "server/derive/run.h"
+#include "server/derive/share.h"
 #include "server/store/db.h"
 #include "server/store/journal.h"
 #include "server/store/migrate.h"
@@ -25,19 +29,22 @@ static struct {
 enum { LINKS, PARENTS, FAILING };
 
 static const struct fold *const list[] = { &fold_registry, &fold_anchor, &fold_presence,
-	&fold_links };
+	&fold_links, &fold_alert };
 static struct db *db;
 static int64_t now_ms = T0;
 static char payload[65536];
 static size_t len;
 
-enum { DOWN, OUTAGES, STATEMENTS };
+enum { DOWN, OUTAGES, INCIDENTS, STATEMENTS };
 static const char *const texts[STATEMENTS] = {
 	[DOWN] = "SELECT count(*) FILTER (WHERE state = 'DOWN'),"
 		 " count(*) FILTER (WHERE state = 'UNREACHABLE') FROM link_memory",
 	[OUTAGES] = "SELECT count(*), count(*) FILTER (WHERE closed_ms IS NULL),"
 		    " count(*) FILTER (WHERE kind = 'link-unreachable' AND root IS NULL)"
 		    " FROM problem",
+	[INCIDENTS] = "SELECT (SELECT count(*) FROM incident WHERE closed_ms IS NULL),"
+		      " (SELECT count(*) FROM incident_member WHERE left_ms IS NULL),"
+		      " (SELECT count(*) FROM outbox)",
 };
 static const struct db_sql table = { "bench", texts, STATEMENTS };
 
@@ -83,20 +90,29 @@ static void registry(void)
 	edit("agent.put", "{\"id\":\"core\",\"agency\":\"tinh\",\"vantage\":true}");
 	for (int64_t i = 0; i < options[PARENTS].value; i++) {
 		snprintf(data, sizeof(data),
-		    "{\"id\":\"p%" PRId64 "\",\"agency\":\"tinh\",\"role\":\"primary\","
+		    "{\"id\":\"d%" PRId64 "\",\"name\":\"d\",\"level\":\"district\","
+		    "\"parent\":\"tinh\"}",
+		    i);
+		edit("agency.put", data);
+		snprintf(data, sizeof(data),
+		    "{\"id\":\"p%" PRId64 "\",\"agency\":\"d%" PRId64
+		    "\",\"role\":\"primary\","
 		    "\"kind\":\"province-wan\",\"provider\":\"c%" PRId64 "\"}",
-		    i, i % 4);
+		    i, i, i);
 		edit("link.put", data);
 	}
 	for (int64_t i = 0; i < options[LINKS].value; i++) {
 		snprintf(data, sizeof(data),
-		    "{\"id\":\"x%" PRId64 "\",\"name\":\"x\",\"level\":\"commune\"}", i);
+		    "{\"id\":\"x%" PRId64
+		    "\",\"name\":\"x\",\"level\":\"commune\",\"parent\":\"d%" PRId64
+		    "\"}",
+		    i, i % options[PARENTS].value);
 		edit("agency.put", data);
 		snprintf(data, sizeof(data),
 		    "{\"id\":\"l%" PRId64 "\",\"agency\":\"x%" PRId64
 		    "\",\"role\":\"primary\",\"kind\":\"province-wan\",\"provider\":"
 		    "\"c%" PRId64 "\",\"parents\":\"p%" PRId64 "\"}",
-		    i, i, i % 4, i % options[PARENTS].value);
+		    i, i, i % options[PARENTS].value, i % options[PARENTS].value);
 		edit("link.put", data);
 	}
 }
@@ -159,7 +175,12 @@ static void fold(const char *part)
 	db_done(r);
 	r = db_start(db, &table, OUTAGES, "");
 	must(db_next(r), "count");
-	printf(" problems=%" PRId64 " open=%" PRId64 " rootless=%" PRId64 "\n",
+	printf(" problems=%" PRId64 " open=%" PRId64 " rootless=%" PRId64, db_int(r, 0),
+	    db_int(r, 1), db_int(r, 2));
+	db_done(r);
+	r = db_start(db, &table, INCIDENTS, "");
+	must(db_next(r), "count");
+	printf(" incidents=%" PRId64 " members=%" PRId64 " messages=%" PRId64 "\n",
 	    db_int(r, 0), db_int(r, 1), db_int(r, 2));
 	db_done(r);
 	fflush(stdout);
@@ -172,6 +193,16 @@ static void measure(const char *part, const char *what, int64_t links)
 		say_all(what, links);
 	else
 		registry();
+	must(db_commit(db), "commit");
+	fold(part);
+}
+
+/* Ten seconds later: who gathers before he tells has told. */
+static void beat(const char *part)
+{
+	now_ms += 10000;
+	must(db_begin(db), "begin");
+	append(JOURNAL_SERVER, "beat", NULL, "{}", 2);
 	must(db_commit(db), "commit");
 	fold(part);
 }
@@ -195,7 +226,14 @@ int main(int argc, char **argv)
 	char dir[] = "/tmp/hatang-bench-XXXXXX", file[64];
 	struct ht_fault fault = { 0 };
 
+	struct rules *rules = NULL;
+	const struct rules_channel channel = { "chat", true };
+	char path[PATH_MAX];
+
 	take_options(argc - 1, argv + 1);
+	must(share_path(RULES_SHIPPED, path), "share");
+	must(rules_load(path, &channel, 1, &rules, &fault), fault.text);
+	rules_use_here(rules);
 	if (!mkdtemp(dir))
 		must(HT_IO, "mkdtemp");
 	snprintf(file, sizeof(file), "%s/server.db", dir);
@@ -203,9 +241,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "outage_bench: %s\n", fault.text);
 		return 1;
 	}
+	fold("empty"); /* what comes after this is told */
 	measure("registry", NULL, 0);
 	measure("up", "up", options[LINKS].value);
 	measure("down", "down", options[FAILING].value);
+	beat("told");
 	measure("back", "up", options[FAILING].value);
 	db_close(db);
 	for (size_t i = 0; i < HT_COUNT(tails); i++) {
@@ -213,5 +253,7 @@ int main(int argc, char **argv)
 		unlink(file);
 	}
 	rmdir(dir);
+	rules_use_here(NULL);
+	rules_free(rules);
 	return 0;
 }
