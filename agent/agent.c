@@ -731,6 +731,7 @@ int agent_run(const char *file)
 	memory_frugal();
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* "read it again" while we read it first */
 	a->file = file;
 	a->started_ns = ht_mono_ns();
 	ht_err err = start_all(a, &fault);

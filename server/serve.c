@@ -662,7 +662,6 @@ static void watch(struct server *s, uv_signal_t *handle, int number, uv_signal_c
 
 static void watch_all(struct server *s)
 {
-	signal(SIGPIPE, SIG_IGN);
 	watch(s, &s->term, SIGTERM, on_stop_signal);
 	watch(s, &s->interrupt, SIGINT, on_stop_signal);
 	watch(s, &s->hup, SIGHUP, on_hup);
@@ -715,6 +714,8 @@ int serve(const char *config_file, struct options *options)
 	struct ht_fault fault = { 0 };
 
 	set_log(options);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* "read the files again" while we read them first */
 	if (serve_lock(options, &fault) < 0) {
 		ht_log_error("server.start", "text=\"%s\"", fault.text);
 		return HT_EXIT_FAILURE;

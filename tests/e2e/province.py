@@ -293,11 +293,11 @@ broker: {{ config_dir: {broker_dir}, pid_file: {self.folder}/mosquitto.pid, list
         return self.query("SELECT count(*) FROM journal WHERE source = 'agent' AND kind = 'data'"
                           " AND agent = ?", agent)[0][0]
 
-    def folded(self):
+    def folded(self, seconds=15):
         """Wait until every fold has seen what is in the journal now."""
         end = self.query("SELECT max(id) FROM journal")[0][0]
         until("the folds", lambda: self.query("SELECT min(journal_id) FROM fold_cursor")[0][0]
-              >= end)
+              >= end, seconds)
 
     def kill(self):
         for part in [*self.processes, self.server, self.broker]:

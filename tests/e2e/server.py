@@ -43,10 +43,10 @@ http: {{ port: 0 }}
 
     def start(self):
         with open(self.log, "ab") as log:
+            seen = log.tell()
             self.process = subprocess.Popen(
                 [*self.prefix, str(PROGRAM), "--config", str(self.config), "run"],
                 stdout=log, stderr=log)
-        seen = self.log.stat().st_size
         until("the server is online", lambda: b"event=ingest.online" in self.tail(seen) or self._alive())
         return self
 

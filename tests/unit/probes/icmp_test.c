@@ -123,6 +123,23 @@ static void test_deadline_cuts_the_round(void **state)
 	runner_free(r);
 }
 
+/* An interval of two seconds with the usual wait of two: a dead target is a loss still.
+ */
+static void test_wait_bows_to_the_deadline(void **state)
+{
+	struct runner *r = runner_new();
+
+	set_answers(false);
+	assert_true(runner_run(r, &probe_icmp, ID,
+	    "{target: 127.0.0.1, count: 3, spacing: 10ms, wait: 1s}",
+	    900 * HT_NS_PER_MS));
+	assert_string_equal(runner_string(r, HT_M_ICMP_STATUS, ID), "timeout");
+	assert_float_equal(runner_number(r, HT_M_ICMP_SENT, ID), 3, 0);
+	assert_float_equal(runner_number(r, HT_M_ICMP_LOSS, ID), 1, 0);
+	set_answers(true);
+	runner_free(r);
+}
+
 static void test_troubles_are_readings(void **state)
 {
 	struct runner *r = runner_new();
@@ -284,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_datagram_socket),
 		cmocka_unit_test(test_silent_target),
 		cmocka_unit_test(test_deadline_cuts_the_round),
+		cmocka_unit_test(test_wait_bows_to_the_deadline),
 		cmocka_unit_test(test_troubles_are_readings),
 		cmocka_unit_test(test_forged_and_duplicate_replies),
 		cmocka_unit_test(test_cancel_in_every_step),
