@@ -77,7 +77,6 @@ struct icmp_run {
 	const char *trouble; /* status if nothing is received; NULL: timeout */
 	char target[HT_ADDR_TEXT];
 	int64_t started_ns;
-	int64_t wait_ns; /* as configured, or what the deadline leaves of it */
 	struct ping pings[COUNT_MAX];
 };
 
@@ -138,7 +137,9 @@ static void emit_rtt(const struct icmp_run *r)
 }
 
 /* Pings that were sent and are decided: answered, or their time is over. A round cut
- * short by the deadline leaves some undecided; those are not counted as lost. */
+ * short by the deadline leaves some undecided, which are not counted as lost: those that
+ * were waited for less than half their time. (An interval of two seconds with the usual
+ * wait of two must still see a death.) */
 static size_t decided(const struct icmp_run *r)
 {
 	int64_t now = ht_mono_ns();
@@ -148,7 +149,7 @@ static size_t decided(const struct icmp_run *r)
 		const struct ping *p = &r->pings[i];
 
 		n += p->sent && (p->answered || r->trouble ||
-				    now - p->mono_ns >= r->wait_ns - HT_NS_PER_MS);
+				    now - p->mono_ns >= r->o->timeout_ns / 2);
 	}
 	return n;
 }
@@ -236,7 +237,7 @@ static void take_reply(
 		return; /* a duplicate */
 	int64_t rtt = rtt_of(p, kernel_ns);
 
-	if (rtt > r->wait_ns)
+	if (rtt > r->o->timeout_ns)
 		return; /* late: lost already */
 	p->answered = true;
 	p->rtt_ns = rtt;
@@ -342,7 +343,7 @@ static void on_pace(uv_timer_t *timer)
 	if (r->n_sent < (size_t)r->o->count)
 		return;
 	uv_timer_stop(&r->pace);
-	arm_end(r, r->wait_ns);
+	arm_end(r, r->o->timeout_ns);
 }
 
 /* ---- the way to the round: address, socket ---- */
@@ -362,20 +363,6 @@ static int set_up_socket(struct icmp_run *r)
 	    v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
 }
 
-/* What the deadline leaves for the last ping's reply, so that a dead target is a loss and
- * not a round in which nothing was decided; at least half the wait, or a slow link would
- * be called dead. */
-static int64_t wait_that_fits(const struct icmp_run *r)
-{
-	int64_t sending = (r->o->count - 1) * r->o->spacing_ns;
-	int64_t left =
-	    r->host->deadline_ns - DEADLINE_MARGIN_NS - r->started_ns - sending;
-
-	if (left >= r->o->timeout_ns || left < r->o->timeout_ns / 2)
-		return r->o->timeout_ns;
-	return left;
-}
-
 static void begin_round(struct icmp_run *r)
 {
 	int rc = uv_poll_init(r->host->loop, &r->poll, r->fd);
@@ -389,8 +376,7 @@ static void begin_round(struct icmp_run *r)
 	r->poll.data = r->pace.data = r;
 	r->started_ns = ht_mono_ns();
 	uv_poll_start(&r->poll, UV_READABLE, on_readable);
-	r->wait_ns = wait_that_fits(r);
-	arm_end(r, (r->o->count - 1) * r->o->spacing_ns + r->wait_ns);
+	arm_end(r, (r->o->count - 1) * r->o->spacing_ns + r->o->timeout_ns);
 	uv_update_time(r->host->loop);
 	uv_timer_start(&r->pace, on_pace, 0, (uint64_t)(r->o->spacing_ns / HT_NS_PER_MS));
 }

@@ -169,7 +169,7 @@ def test_twenty_thousand_links_come_whole_through_kills(province):
     until("the small list", lambda: len(kept(m)[1]) == 20)
     for part in range(0, 20000, 10000):     # a CSV has a ceiling
         province.registry(links_csv(10000, part))
-        province.folded(60)                 # the next is refused while this one is taken in
+        province.folded(200)                # the next is refused while this one is taken in
     until("composed", lambda: province.show(m.id)["targets"]["count"] == 20000, 60)
     for part in (m.process, province.broker, m.process):
         part.kill()

@@ -125,7 +125,7 @@ static void test_deadline_cuts_the_round(void **state)
 
 /* An interval of two seconds with the usual wait of two: a dead target is a loss still.
  */
-static void test_wait_bows_to_the_deadline(void **state)
+static void test_deadline_of_the_wait(void **state)
 {
 	struct runner *r = runner_new();
 
@@ -301,7 +301,7 @@ int main(void)
 		cmocka_unit_test(test_datagram_socket),
 		cmocka_unit_test(test_silent_target),
 		cmocka_unit_test(test_deadline_cuts_the_round),
-		cmocka_unit_test(test_wait_bows_to_the_deadline),
+		cmocka_unit_test(test_deadline_of_the_wait),
 		cmocka_unit_test(test_troubles_are_readings),
 		cmocka_unit_test(test_forged_and_duplicate_replies),
 		cmocka_unit_test(test_cancel_in_every_step),
