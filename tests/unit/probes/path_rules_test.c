@@ -255,7 +255,7 @@ static const struct {
 	    "rules.yaml:2:52: `tunnel` says that another network counts" },
 	{ "  - { network: province-wan, hops: [10.0.0.1] }\n"
 	  "  - { network: internet, hops: [10.0.0.2, 10.0.0.1] }\n",
-	    "rules.yaml:3:42: 10.0.0.1 is a named hop of rule 1 too, of another "
+	    "rules.yaml:3:43: 10.0.0.1 is a named hop of rule 1 too, of another "
 	    "network" },
 	{ "  - { network: province-wan, prefixes: [10.0.0.0/8] }\n"
 	  "  - { network: government-wan, prefixes: [10.9.0.0/16] }\n",
