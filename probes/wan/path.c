@@ -121,7 +121,7 @@ static void emit_network(const struct path_run *r)
 	}
 	if (forged)
 		snprintf(reason + len, sizeof(reason) - (size_t)len,
-		    "; %u answer%s without our secret ignored", forged,
+		    "; %u forged answer%s ignored", forged,
 		    forged == 1 ? " was" : "s were");
 	emit_string(r, HT_M_PATH_NETWORK, path_network_name(v.network));
 	emit_string(r, HT_M_PATH_REASON, reason);

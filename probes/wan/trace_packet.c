@@ -77,7 +77,7 @@ ht_err trace_quote_echo(
 	if (r.bad)
 		return HT_MALFORMED;
 	if (type != (s->family == ICMP_V4 ? 8 : 128) || code != 0 || id != s->id)
-		return HT_DENIED;
+		return HT_UNSUPPORTED;
 	if (ht_reader_left(&r) < ICMP_COOKIE || padding(&r, TRACE_PAYLOAD)) {
 		/* The header alone: its checksum is the secret. */
 		if (s->family != ICMP_V4 || check != s->check)

@@ -31,7 +31,8 @@ void trace_packet_datagram(
     const struct trace_secret *s, uint16_t no, uint8_t out[static TRACE_PAYLOAD]);
 
 /* Which packet a quote is about. `bytes` begin with the quoted ICMP header.
- *   errors  HT_MALFORMED: too short to tell; HT_DENIED: not ours, or forged */
+ *   errors  HT_MALFORMED: too short to tell; HT_UNSUPPORTED: of another pinger;
+ *           HT_DENIED: forged */
 HT_MUST_CHECK ht_err trace_quote_echo(
     const struct trace_secret *s, const void *bytes, size_t len, uint16_t *out_no);
 

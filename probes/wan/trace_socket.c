@@ -46,9 +46,9 @@ static void take_report(struct trace_socket *s, const struct trace_report *e)
 			 ? trace_quote_echo(&s->secret, e->quote, e->len, &no)
 			 : trace_quote_datagram(&s->secret, e->quote, e->len, &no);
 
-	if (err && err != HT_NOTFOUND)
+	if (err == HT_DENIED)
 		s->events.forged(s->events.arg);
-	else
+	else if (!err || err == HT_NOTFOUND)
 		trace_socket_report(s, no, &e->from, e->type, e->code, e->at_ns);
 }
 

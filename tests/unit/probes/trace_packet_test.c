@@ -71,7 +71,7 @@ static void test_every_length_of_quote(void **state)
 
 static void test_forged_quotes(void **state)
 {
-	static const size_t matters[] = { 0, 1, 4, 5 };
+	static const size_t matters[] = { 0, 1, 4, 5 }; /* type, code, id */
 	uint8_t quote[TRACE_ECHO];
 	uint16_t no = 0;
 
@@ -79,7 +79,7 @@ static void test_forged_quotes(void **state)
 		trace_packet_echo(&v4, 3, quote);
 		quote[matters[i]] ^= 0x10;
 		assert_int_equal(
-		    trace_quote_echo(&v4, quote, sizeof(quote), &no), HT_DENIED);
+		    trace_quote_echo(&v4, quote, sizeof(quote), &no), HT_UNSUPPORTED);
 	}
 	for (size_t i = 0; i < ICMP_COOKIE; i++) {
 		trace_packet_echo(&v4, 3, quote);
