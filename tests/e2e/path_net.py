@@ -112,6 +112,21 @@ def lead(to):
     batch("r0", [f"route replace 10.20.0.0/16 via {v4}", f"route replace fd20::/16 via {v6}"])
 
 
+def tunnel():
+    """The office's router has a tunnel over the Internet, which ends inside at 10.1.254.2.
+    False when this kernel has none to offer."""
+    ends = (("r0", "100.64.0.1", "9.9.9.2", "10.1.254.1"),
+            ("i2", "9.9.9.2", "100.64.0.1", "10.1.254.2"))
+    for ns, local, remote, inside in ends:
+        made = subprocess.run(["ip", "-n", ns, "link", "add", "vpn", "type", "vxlan", "id", "5",
+                               "local", local, "remote", remote, "dstport", "4789"])
+        if made.returncode:
+            return False
+        batch(ns, [f"addr add {inside}/30 dev vpn", "link set vpn up"])
+    batch("r0", ["route add 9.9.9.2 via 100.64.0.2", "route replace 10.20.0.0/16 via 10.1.254.2"])
+    return True
+
+
 def silence(*routers):
     """They let packets die without a word, as many do."""
     for ns in routers:
@@ -211,6 +226,30 @@ def unprivileged():
         config(4, method)
         out[method] = probe("setpriv", "--bounding-set=-all", "--inh-caps=-all")
     return out
+
+
+def awkward():
+    """Behind address translation, as most offices are; and through a tunnel."""
+    allow_datagrams()
+    in_ns("r0", "nft", "-f", "-", text=True,
+          input="table inet nat { chain post { type nat hook postrouting priority 100;\n"
+                "oifname { p1, i1 } masquerade random\n}\n}\n")
+    out = {"nat": []}
+    for version, method in ((4, "icmp"), (4, "udp"), (4, "tcp"), (6, "icmp")):
+        config(version, method)
+        out["nat"].append(probe())
+    in_ns("r0", "nft", "delete table inet nat")
+    if not tunnel():
+        return out
+    province = "    networks: [ { network: province-wan, "
+    for name, what in (
+            ("listed", "prefixes: [10.1.0.0/16] }, { network: internet, hops: [10.1.254.2]"),
+            ("excluded", "prefixes: [10.1.0.0/16], not_hops: [10.1.254.2]"),
+            ("accepted", "tunnel: yes, hops: [10.1.254.2]")):
+        config(4, "icmp", rules=f"{province}{what} }} ]\n")
+        out[name] = probe()
+    p = in_ns("ag", AGENT, "probe", "wan", "--config", "/run/agent.yaml", capture_output=True, text=True)
+    return {**out, "shown": p.stdout}
 
 
 def rules():

@@ -67,6 +67,23 @@ def test_rules_silence_and_refusals():
     assert "Network is unreachable" in r["no route"]["reason"]
 
 
+def test_address_translation_and_tunnels():
+    r = province("awkward")
+    assert len(r["nat"]) == 4
+    for run in r["nat"]:
+        assert (run["status"], run["network"], run["hops"]) == ("ok", "province-wan", 5), run
+    if "listed" not in r:
+        pytest.skip("this kernel has no vxlan to make a tunnel of")
+    # The tunnel's end has an inside address: as such it must not pass for the WAN.
+    assert r["listed"]["trace"] == "192.168.10.2 10.1.254.2 10.20.0.1"
+    assert r["listed"]["network"] == "internet", r["listed"]
+    assert r["excluded"]["network"] == "unknown"
+    assert "one of the not_hops of rule 1" in r["excluded"]["reason"]
+    assert r["accepted"]["network"] == "province-wan", r["accepted"]
+    # By hand, one line a hop, to pick a rule's hops from.
+    assert "path/wan/trace\n   1  192.168.10.2\n   2  10.1.254.2\n   3  10.20.0.1\n" in r["shown"]
+
+
 def test_balanced_load_shows_one_whole_way():
     """Two routers side by side: (10.1.2.2, 10.1.4.2) and (10.1.3.2, 10.1.5.2) are ways, and
     nothing else is. Ports that vary show ways that no packet ever went."""
