@@ -304,7 +304,7 @@ def balanced():
     runs = []
     for method, version in 4 * [("udp", 4), ("tcp", 4)] + [("icmp", 4), ("icmp", 6), ("udp", 6),
                                                            ("tcp", 6)]:
-        config(version, method, more="    per_hop: 3\n")
+        config(version, method, more="    per_hop: 2\n")
         runs.append(probe())
     return {"runs": runs, "naive": json.loads(in_ns(
         "ag", sys.executable, __file__, AGENT, "naive", capture_output=True, text=True).stdout)}
