@@ -29,7 +29,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_ICMP_PATH_MTU]       = { "icmp", "path_mtu", NUM("B"), .help = "largest IP packet that came through whole and unfragmented" },
 	[HT_M_ICMP_JITTER]         = { "icmp", "jitter", NUM("s"), .help = "interarrival jitter, RFC 3550 section 6.4.1" },
 
-	[HT_M_TCP_STATUS]          = { "tcp", "status", STR, .help = "ok, refused, timeout, unreachable, unresolved or error" },
+	[HT_M_TCP_STATUS]          = { "tcp", "status", STR, .help = "ok, refused, timeout, unreachable, unresolved, denied or error" },
 	[HT_M_TCP_TARGET]          = { "tcp", "target", STR, .help = "the address and port that was connected to" },
 	[HT_M_TCP_CONNECT]         = { "tcp", "connect", NUM("s"), .help = "from SYN to established" },
 

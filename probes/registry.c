@@ -12,6 +12,7 @@ extern const struct probe_ops probe_posture_host;
 extern const struct probe_ops probe_reach;
 extern const struct probe_ops probe_selftest;
 extern const struct probe_ops probe_snmp_interfaces;
+extern const struct probe_ops probe_tcp;
 
 /* clang-format off */
 const struct probe_ops *const probe_registry[] = {
@@ -22,6 +23,7 @@ const struct probe_ops *const probe_registry[] = {
 	&probe_reach,
 	&probe_selftest,
 	&probe_snmp_interfaces,
+	&probe_tcp,
 };
 /* clang-format on */
 const size_t probe_registry_len = HT_COUNT(probe_registry);

@@ -32,7 +32,8 @@ static bool readable(struct stub *s, int fd, int ms, bool *out_ended)
 	struct pollfd p[] = { { s->stop[0], POLLIN, 0 }, { fd, POLLIN | POLLRDHUP, 0 } };
 	int n = poll(p, 2, ms);
 
-	*out_ended = p[0].revents != 0;
+	/* who waits at the listener already is still served */
+	*out_ended = p[0].revents && !(fd == s->listener && p[1].revents);
 	return n > 0 && !*out_ended && p[1].revents;
 }
 
