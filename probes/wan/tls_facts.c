@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/addr.h"
+#include "probes/wan/clean.h"
 
 /* Where systems keep their authorities. A folder of hashed names comes first: OpenSSL
  * reads only the few it needs there, while a bundle costs 30 ms and a megabyte. */
@@ -49,15 +50,6 @@ static bool load_system(X509_STORE *store)
 	return true; /* none: the certificate will be found untrusted */
 }
 
-/* UTF-8, of which nothing but the ends of letters may be cut; control bytes are escaped
- * by OpenSSL already. */
-static void cut(char *text, size_t len)
-{
-	while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--;
-	text[len] = '\0';
-}
-
 static void put_name(const X509_NAME *name, char *out, size_t cap)
 {
 	BIO *mem = BIO_new(BIO_s_mem());
@@ -68,15 +60,9 @@ static void put_name(const X509_NAME *name, char *out, size_t cap)
 	if (mem && X509_NAME_print_ex(mem, name, 0, flags) >= 0) {
 		char *text;
 		long len = BIO_get_mem_data(mem, &text);
-		size_t n = len > 0 ? (size_t)len : 0;
 
-		if (n >= cap) {
-			memcpy(out, text, cap);
-			cut(out, cap - 1);
-		} else if (n) {
-			memcpy(out, text, n);
-			out[n] = '\0';
-		}
+		if (len > 0)
+			clean_copy(text, (size_t)len, out, cap);
 	}
 	BIO_free(mem);
 }

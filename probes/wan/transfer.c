@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "probes/wan/url.h"
 
 #define BUFFER_BYTES 16384
 
@@ -222,9 +223,10 @@ static enum transfer_end end_of(struct transfer *x, CURLcode code)
 		return TRANSFER_TLS;
 	case CURLE_PARTIAL_FILE:
 	case CURLE_GOT_NOTHING:
-	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 		return TRANSFER_CLOSED;
+	case CURLE_RECV_ERROR: /* wrong chunks (RFC 9112 section 7.1) have no code */
+		return strstr(x->error, "chunk") ? TRANSFER_MALFORMED : TRANSFER_CLOSED;
 	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_HTTP2:
@@ -450,23 +452,15 @@ static void set_callbacks(struct transfer *x)
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, x);
 }
 
-/* The host of the URL, without the brackets of an IPv6 address. */
-static ht_err copy_host(struct transfer *x, const char *url)
+static ht_err copy_host(struct transfer *x, const char *text)
 {
-	CURLU *u = curl_url();
-	char *host = NULL;
-	bool good = u && !curl_url_set(u, CURLUPART_URL, url, 0) &&
-		    !curl_url_get(u, CURLUPART_HOST, &host, 0);
+	struct url url;
+	ht_err err = url_parse(text, &url);
 
-	if (good) {
-		size_t len = strlen(host);
-		bool v6 = len > 2 && host[0] == '[';
-
-		x->host = strndup(host + v6, len - (v6 ? 2 : 0));
-	}
-	curl_free(host);
-	curl_url_cleanup(u);
-	return !good ? HT_INVALID : x->host ? HT_OK : HT_NOMEM;
+	if (err)
+		return err == HT_NOMEM ? err : HT_INVALID;
+	x->host = strdup(url.host);
+	return x->host ? HT_OK : HT_NOMEM;
 }
 
 static ht_err build(struct transfer *x, const struct transfer_request *r)
@@ -481,8 +475,10 @@ static ht_err build(struct transfer *x, const struct transfer_request *r)
 		.host = x->host,
 		.ca_file = x->ca_file,
 		.trust_anyone = r->trust_anyone };
-	if (curl_easy_setopt(x->easy, CURLOPT_URL, r->url) || !set_lists(x, r))
+	if (curl_easy_setopt(x->easy, CURLOPT_URL, r->url) || !set_lists(x, r) ||
+	    curl_easy_setopt(x->easy, CURLOPT_USERPWD, r->basic))
 		return HT_NOMEM;
+	curl_easy_setopt(x->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
 	set_limits(x, r);
 	set_tls(x, r);
 	set_callbacks(x);

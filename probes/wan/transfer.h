@@ -1,6 +1,6 @@
-/* HTTP by libcurl on the loop: the one place of the probes that names curl. Several
- * transfers can be under way in one `transfers`; each has a connection of its own, so
- * that what is measured is the line and never a kept connection.
+/* HTTP by libcurl on the loop (url.c reads addresses by it too; no other file names
+ * curl). Several transfers can be under way in one `transfers`; each has a connection of
+ * its own, so that what is measured is the line and never a kept connection.
  *
  * What it never does: follow a redirect, use a proxy, cookies, .netrc or a cache, ask for
  * or undo a content coding, speak anything but http and https, speak HTTP/2 (streams of
@@ -76,6 +76,7 @@ struct transfer_request {
 	const char *resolved;
 	const char *const *headers; /* "Name: text" */
 	size_t n_headers;
+	const char *basic;   /* "user:password" for RFC 7617, or NULL */
 	const char *ca_file; /* NULL: the system's authorities */
 	bool trust_anyone; /* go on whatever the certificate is; it is judged all the same
 			    */
@@ -93,7 +94,7 @@ HT_MUST_CHECK ht_err transfers_new(uv_loop_t *loop, struct transfers **out);
  * is left. Not from inside a callback other than `done`. */
 void transfers_close(struct transfers *t, void (*closed)(void *arg), void *arg);
 
-/* HT_NOMEM; HT_INVALID for a URL or option that curl refuses. `out` may be NULL. */
+/* HT_NOMEM; HT_INVALID for a URL that is none of http or https. `out` may be NULL. */
 HT_MUST_CHECK ht_err transfer_start(struct transfers *t, const struct transfer_request *r,
     const struct transfer_events *events, struct transfer **out);
 

@@ -164,10 +164,9 @@ size_t stub_request(struct stub *s, char *out, size_t cap)
 
 bool stub_wait(struct stub *s, int ms)
 {
-	bool ended;
-	bool gone = readable(s, s->fd, ms, &ended);
+	struct pollfd p[] = { { s->stop[0], POLLIN, 0 }, { s->fd, POLLRDHUP, 0 } };
 
-	return !gone && !ended;
+	return poll(p, 2, ms) == 0;
 }
 
 void stub_hold(struct stub *s)

@@ -406,18 +406,22 @@ static void test_done_may_close_all(void **state)
 static void test_only_http(void **state)
 {
 	struct bed *b = *state;
+	static const char *const urls[] = { "not a url", "ftp://127.0.0.1/",
+		"file:///etc/passwd", "" };
 	struct seen s = { 0 };
 	const struct transfer_events on = { .done = on_done, .arg = &s };
 
-	assert_int_equal(
-	    transfer_start(b->all,
-		&(struct transfer_request){ .url = "not a url", .timeout_ms = 500 }, &on,
-		NULL),
-	    HT_INVALID);
-	assert_ok(transfer_start(b->all,
-	    &(struct transfer_request){ .url = "ftp://127.0.0.1/", .timeout_ms = 500 },
-	    &on, NULL));
-	wait_for(b, &s);
+	for (size_t i = 0; i < HT_COUNT(urls); i++)
+		assert_int_equal(
+		    transfer_start(b->all,
+			&(struct transfer_request){ .url = urls[i], .timeout_ms = 500 },
+			&on, NULL),
+		    HT_INVALID);
+	struct stub *server =
+	    stub_start("127.0.0.1", NULL, serve_text, "hello, this is HTTP/0.9\n");
+
+	get(b, (struct transfer_request){ 0 }, stub_port(server), &s);
+	stub_free(server);
 	assert_int_equal(s.result.end, TRANSFER_MALFORMED);
 }
 
