@@ -145,6 +145,21 @@ static void print_table(const struct oneshot *o)
 		puts("no readings");
 }
 
+/* Answers, all of them, that a service is not what it should be; of what else is not
+ * "ok" we only know that we could not see it. */
+static bool is_critical(const char *status)
+{
+	static const char *const words[] = { "timeout", "unreachable", "refused",
+		"closed", "tls", "redirect", "wrong-code", "wrong-text", "wrong-answer",
+		"bogus", "too-slow", "too-large", "malformed" };
+
+	for (size_t i = 0; i < HT_COUNT(words); i++) {
+		if (strcmp(status, words[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* A status of "ok" is fine, none at all too when there are readings; loss is partial. */
 static int nagios_state(const struct oneshot *o, const char **out_status)
 {
@@ -161,8 +176,7 @@ static int nagios_state(const struct oneshot *o, const char **out_status)
 			if (strcmp(r->string, "partial") == 0 ||
 			    strcmp(r->string, "incomplete") == 0)
 				state = state == NAGIOS_OK ? NAGIOS_WARNING : state;
-			else if (strcmp(r->string, "timeout") == 0 ||
-				 strcmp(r->string, "unreachable") == 0)
+			else if (is_critical(r->string))
 				state = NAGIOS_CRITICAL;
 			else if (state != NAGIOS_CRITICAL)
 				state = NAGIOS_UNKNOWN;
