@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/command.h"
+#include "agent/frugal.h"
 #include "agent/health.h"
 #include "agent/notify.h"
 #include "agent/owner.h"
@@ -304,7 +304,7 @@ static void on_tick(uv_timer_t *timer)
 	if (now >= a->health_ns) {
 		a->health_ns = now + HEALTH_EVERY_NS;
 		health_report(a);
-		malloc_trim(0);
+		frugal_trim();
 	}
 	if (now >= a->propose_ns) {
 		a->propose_ns = now + PROPOSE_NS;
@@ -712,15 +712,6 @@ static ht_err start_all(struct agent *a, struct ht_fault *fault)
 	return err;
 }
 
-/* Small arenas and early trimming: the agent must fit where little is. */
-static void memory_frugal(void)
-{
-	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
-	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-	setenv("UV_THREADPOOL_SIZE", "1", 0); /* it resolves names, nothing else */
-}
-
 int agent_run(const char *file)
 {
 	struct ht_fault fault = { 0 };
@@ -728,7 +719,7 @@ int agent_run(const char *file)
 
 	if (!a)
 		return HT_EXIT_FAILURE;
-	memory_frugal();
+	frugal_start();
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN); /* "read it again" while we read it first */
