@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,13 +60,18 @@ ht_err bandwidth_start(struct ht_fault *fault)
 	return HT_OK;
 }
 
+/* Threads that read (the API's) may come before anybody started us. */
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+
 static ht_err ready(void)
 {
 	struct ht_fault fault = { 0 };
+	ht_err err = HT_OK;
 
-	if (rules)
-		return HT_OK;
-	ht_err err = bandwidth_start(&fault);
+	pthread_mutex_lock(&loading);
+	if (!rules)
+		err = bandwidth_start(&fault);
+	pthread_mutex_unlock(&loading);
 	if (err)
 		ht_log_error("bandwidth.rules", "fault=\"%s\"", fault.text);
 	return err;

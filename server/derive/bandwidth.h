@@ -94,6 +94,10 @@ struct bandwidth_link {
 HT_MUST_CHECK ht_err bandwidth_evaluate(
     struct db *db, const char *link, int64_t now_ms, int64_t row_id);
 
+/* What was used in [from_ms, to_ms): for readers too. */
+HT_MUST_CHECK ht_err bandwidth_figures(struct db *db, const char *link, int64_t from_ms,
+    int64_t to_ms, struct usage_figures *out);
+
 /* The document and the list of findings as JSON text, malloc'ed. HT_NOMEM. */
 HT_MUST_CHECK ht_err bandwidth_document(
     const struct bandwidth_link *l, char **out_document, char **out_findings);

@@ -111,7 +111,7 @@ static ht_err read_attempt(struct db *db, struct bandwidth_link *l)
 
 /* ── what is used ────────────────────────────────────────────────────────────────── */
 
-static ht_err figures_of(struct db *db, const char *link, int64_t from_ms, int64_t to_ms,
+ht_err bandwidth_figures(struct db *db, const char *link, int64_t from_ms, int64_t to_ms,
     struct usage_figures *out)
 {
 	struct usage_window *w = NULL;
@@ -141,7 +141,7 @@ static ht_err read_used(struct db *db, struct bandwidth_link *l)
 {
 	int64_t window_ms = bandwidth_rules()->used_window_ns / HT_NS_PER_MS;
 	int64_t to_ms = l->now_ms - l->now_ms % USAGE_SLOT_MS;
-	ht_err err = figures_of(db, l->link, to_ms - window_ms, to_ms, &l->used);
+	ht_err err = bandwidth_figures(db, l->link, to_ms - window_ms, to_ms, &l->used);
 
 	if (err)
 		return err;
@@ -160,7 +160,7 @@ static ht_err month_close(
     struct db *db, const char *link, int64_t from_ms, int64_t to_ms, int64_t row_id)
 {
 	struct usage_figures f;
-	ht_err err = figures_of(db, link, from_ms, to_ms, &f);
+	ht_err err = bandwidth_figures(db, link, from_ms, to_ms, &f);
 
 	if (err)
 		return err;
