@@ -27,6 +27,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_ICMP_DUPLICATES]     = { "icmp", "duplicates", NUM("count"), .help = "replies that came more than once" },
 	[HT_M_ICMP_PAYLOAD]        = { "icmp", "payload", NUM("B"), .help = "bytes of data in each echo request" },
 	[HT_M_ICMP_PATH_MTU]       = { "icmp", "path_mtu", NUM("B"), .help = "largest IP packet that came through whole and unfragmented" },
+	[HT_M_ICMP_REASON]         = { "icmp", "reason", STR, .help = "what was wrong with replies or requests of the round, when anything was" },
 	[HT_M_ICMP_JITTER]         = { "icmp", "jitter", NUM("s"), .help = "interarrival jitter, RFC 3550 section 6.4.1" },
 
 	[HT_M_TCP_STATUS]          = { "tcp", "status", STR, .help = "ok, refused, timeout, unreachable, unresolved, denied or error" },
@@ -92,6 +93,10 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_REACH_RTT_HISTOGRAM]  = { "reach", "rtt-histogram", STR, .help = "round trips of the minute, a mergeable histogram (base/hist.h)" },
 	[HT_M_REACH_BLIND]          = { "reach", "blind", YESNO, .help = "the vantage sees none of its self-check targets: its silence says nothing of others" },
 	[HT_M_REACH_BLIND_REASON]   = { "reach", "blind-reason", STR, .help = "why the vantage is (or is not) blind, one sentence" },
+	[HT_M_REACH_UNSENT]         = { "reach", "unsent", NUM("count"), .help = "pings that this machine could not send, since it was told last" },
+	[HT_M_REACH_DROPPED]        = { "reach", "dropped", NUM("count"), .help = "replies that this machine dropped before they were read" },
+	[HT_M_REACH_IGNORED]        = { "reach", "ignored", NUM("count"), .help = "replies that count for nothing: late, twice, forged, truncated" },
+	[HT_M_REACH_TROUBLE]        = { "reach", "trouble", STR, .help = "what the three counts are made of, when one is not 0" },
 
 	[HT_M_SNMP_STATUS]         = { "snmp", "status", STR, .help = "ok, timeout, unresolved, auth-failed, partial or error" },
 	[HT_M_SNMP_TARGET]         = { "snmp", "target", STR, .help = "the address that was polled" },
