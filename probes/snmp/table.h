@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/reading.h"
+#include "probes/snmp/neighbours.h"
 
 enum table_text { TABLE_NAME, TABLE_ALIAS, TABLE_DESCR, TABLE_PHYS, TABLE_TEXTS };
 
@@ -57,6 +58,7 @@ struct table {
 	struct table_system system;
 	struct table_row *rows; /* by ascending index */
 	size_t n, cap, max;
+	struct neighbours neighbours;
 };
 
 void table_init(struct table *t, size_t max_rows);
