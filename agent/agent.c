@@ -364,7 +364,7 @@ static const struct runner_sink sink_of_agent = {
 	.ended = sink_ended,
 };
 
-/* All but a `reach` that follows the server's list: that one is a->reach. */
+/* All but those that follow the server's list: they are in a->reach. */
 static ht_err runner_make(struct agent *a)
 {
 	const struct options *o = a->options;
@@ -380,7 +380,7 @@ static ht_err runner_make(struct agent *a)
 	if (!probes)
 		return HT_NOMEM;
 	for (size_t i = 0; i < o->n_probes; i++) {
-		if (&o->probes[i] != o->reach_probe)
+		if (&o->probes[i] != o->reach_probe && &o->probes[i] != o->fleet_probe)
 			probes[config.n_probes++] = o->probes[i];
 	}
 	sink.arg = a;
