@@ -8,10 +8,11 @@
 #include "base/clock.h"
 #include "probes/probe.h"
 #include "probes/wan/path_networks.h"
+#include "probes/wan/path_report.h"
 #include "probes/wan/resolve.h"
 #include "probes/wan/trace_socket.h"
 
-enum { WINDOW = 6, PORT_UDP = 33434, PORT_TCP = 443, REASON_MAX = 1024 };
+enum { WINDOW = 6 }; /* hops of icmp that are under way at once */
 
 #define DEADLINE_MARGIN_NS (100 * HT_NS_PER_MS) /* to report before we are cancelled */
 #define GAP_NS             (20 * HT_NS_PER_MS)  /* 50 packets a second at most */
@@ -86,7 +87,7 @@ static void emit_string(const struct path_run *r, enum ht_metric m, const char *
 				   .string = v });
 }
 
-static void judge(const struct path_run *r, struct path_verdict *out)
+static void emit_trace(const struct path_run *r)
 {
 	static const struct probe_site nowhere;
 	const struct probe_site *site = r->host->site ? r->host->site : &nowhere;
@@ -94,73 +95,7 @@ static void judge(const struct path_run *r, struct path_verdict *out)
 		.n = r->o->networks.n,
 		.own = site->subnets,
 		.n_own = site->n_subnets };
-	struct path_hop hops[TRACE_TTL_MAX];
-	const struct path_way way = { .hops = hops,
-		.n = trace_n_hops(&r->trace),
-		.target = &r->trace.plan.target };
-
-	for (size_t i = 0; i < way.n; i++)
-		hops[i] = (struct path_hop){ r->trace.hops[i].from, r->trace.hops[i].n };
-	path_rules_judge(&rules, &way, out);
-}
-
-/* The verdict's sentence, then what else a reader must know of the trace. */
-static void emit_network(const struct path_run *r)
-{
-	char reason[REASON_MAX], words[256];
-	struct path_verdict v;
-	uint32_t forged = r->trace.ignored.forged;
-
-	judge(r, &v);
-	int len = snprintf(reason, sizeof(reason), "%s", v.reason);
-
-	if (r->trace.end != TRACE_REACHED) {
-		trace_end_words(&r->trace, words, sizeof(words));
-		len += snprintf(
-		    reason + len, sizeof(reason) - (size_t)len, "; the trace %s", words);
-	}
-	if (forged)
-		snprintf(reason + len, sizeof(reason) - (size_t)len,
-		    "; %u forged answer%s ignored", forged,
-		    forged == 1 ? " was" : "s were");
-	emit_string(r, HT_M_PATH_NETWORK, path_network_name(v.network));
-	emit_string(r, HT_M_PATH_REASON, reason);
-}
-
-/* What an errno of opening or sending means as a status. */
-static const char *status_of(int err_no)
-{
-	switch (err_no) {
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-	case ENETDOWN:
-	case EADDRNOTAVAIL:
-		return "unreachable";
-	case EPERM:
-	case EACCES:
-		return "denied";
-	default:
-		return "error";
-	}
-}
-
-static const char *status_of_trace(const struct trace *t)
-{
-	switch (t->end) {
-	case TRACE_REACHED:
-		return "ok";
-	case TRACE_UNREACHABLE:
-		return "unreachable";
-	case TRACE_UNSENDABLE:
-		return status_of(t->err_no);
-	default:
-		return trace_reach(t) ? "incomplete" : "timeout";
-	}
-}
-
-static void emit_trace(const struct path_run *r)
-{
-	char text[TRACE_TEXT];
+	char text[TRACE_TEXT], reason[PATH_REASON_MAX];
 	size_t hops = trace_reach(&r->trace);
 
 	if (hops)
@@ -171,25 +106,33 @@ static void emit_trace(const struct path_run *r)
 	trace_text(&r->trace, text);
 	if (text[0])
 		emit_string(r, HT_M_PATH_TRACE, text);
-	emit_network(r);
+	emit_string(r, HT_M_PATH_NETWORK,
+	    path_network_name(path_report_network(&r->trace, &rules, reason)));
+	emit_string(r, HT_M_PATH_REASON, reason);
+}
+
+/* 0 for icmp, which has none. */
+static uint16_t port_of(const struct path_options *o)
+{
+	static const uint16_t usual[] = { [TRACE_UDP] = 33434, [TRACE_TCP] = 443 };
+
+	return o->port ? (uint16_t)o->port : usual[o->method];
 }
 
 static void begin_report(struct path_run *r)
 {
 	char method[32];
-	int64_t port = r->o->port;
+	uint16_t port = port_of(r->o);
+	const char *name = method_names[r->o->method];
 
 	r->finished = true;
 	uv_timer_stop(&r->timer);
 	if (r->target[0])
 		emit_string(r, HT_M_PATH_TARGET, r->target);
-	if (r->o->method == TRACE_ICMP)
-		snprintf(method, sizeof(method), "icmp");
+	if (port)
+		snprintf(method, sizeof(method), "%s/%u", name, port);
 	else
-		snprintf(method, sizeof(method), "%s/%d", method_names[r->o->method],
-		    port                        ? (int)port
-		    : r->o->method == TRACE_UDP ? PORT_UDP
-						: PORT_TCP);
+		snprintf(method, sizeof(method), "%s", name);
 	emit_string(r, HT_M_PATH_METHOD, method);
 }
 
@@ -197,7 +140,7 @@ static void finish(struct path_run *r)
 {
 	begin_report(r);
 	emit_trace(r);
-	emit_string(r, HT_M_PATH_STATUS, status_of_trace(&r->trace));
+	emit_string(r, HT_M_PATH_STATUS, path_report_status(&r->trace));
 	r->host->done(r->host);
 }
 
@@ -287,7 +230,7 @@ static void begin(struct path_run *r, int fd, bool raw)
 
 		snprintf(why, sizeof(why), "nothing can be sent to %s: %s", r->target,
 		    strerror(err_no));
-		finish_with(r, status_of(err_no), why);
+		finish_with(r, path_report_errno(err_no), why);
 		return;
 	}
 	const struct trace_plan plan = { .target = r->socket.target,
@@ -321,15 +264,10 @@ static void on_socket(void *arg, const struct probe_grant *grant)
 
 static void set_port(struct path_run *r)
 {
-	int64_t port = r->o->port                  ? r->o->port
-		       : r->o->method == TRACE_UDP ? PORT_UDP
-						   : PORT_TCP;
-	uint16_t wire = r->o->method == TRACE_ICMP ? 0 : htons((uint16_t)port);
-
 	if (r->to.ss_family == AF_INET)
-		((struct sockaddr_in *)&r->to)->sin_port = wire;
+		((struct sockaddr_in *)&r->to)->sin_port = htons(port_of(r->o));
 	else
-		((struct sockaddr_in6 *)&r->to)->sin6_port = wire;
+		((struct sockaddr_in6 *)&r->to)->sin6_port = htons(port_of(r->o));
 }
 
 static void on_address(void *arg, ht_err err, const struct sockaddr *addr)
