@@ -380,7 +380,9 @@ static ht_err runner_make(struct agent *a)
 	if (!probes)
 		return HT_NOMEM;
 	for (size_t i = 0; i < o->n_probes; i++) {
-		if (&o->probes[i] != o->reach_probe && &o->probes[i] != o->fleet_probe)
+		const struct runner_probe *p = &o->probes[i];
+
+		if (p != o->reach_probe && p != o->fleet_probe && p != o->path_probe)
 			probes[config.n_probes++] = o->probes[i];
 	}
 	sink.arg = a;

@@ -18,7 +18,7 @@ import sys
 import threading
 
 from broker import until
-from province import Province
+from province import REGISTRY, Province
 
 TARGET = {4: "10.20.0.1", 6: "fd20::1"}
 # Links: (a, b, IPv4 network, IPv6 network); a has .1, b has .2.
@@ -177,8 +177,9 @@ def ways():
 
 
 def concluded():
-    """A whole province in the office's namespace: server, broker, and an agent that pings and
-    traces. What the server says of the agency, before and after the route is switched."""
+    """A whole province in the namespace of `ag`: server, broker, and a vantage that pings and
+    traces what the registry names, nobody having written an address. What the server says of
+    an agency without an agent, before and after the route is switched."""
     p = in_ns("ag", sys.executable, __file__, AGENT, "conclusion", stdout=subprocess.PIPE, text=True)
     return json.loads(p.stdout)
 
@@ -186,18 +187,18 @@ def concluded():
 def conclusion():
     os.mkdir("/run/province")
     p = Province("/run/province")
-    probes = "".join(f"  - {{ probe: {probe}, id: bat-xat-wan, every: 1s, target: {TARGET[4]}{more} }}\n"
-                     for probe, more in (("icmp", ", count: 1"), ("path", ", networks: [ { network: "
-                                         "province-wan, prefixes: [10.1.0.0/16] } ]")))
-    wan = lambda: p.get("/api/v1/agencies/bat-xat")[1]["wan"]
+    wan = lambda: p.get("/api/v1/agencies/bat-xat")[1]["wan"] or {}
     out = []
     try:
-        p.start().registry()
-        m = p.enroll("box").run(probes)
+        p.start().registry(REGISTRY.replace(",127.0.0.1\n", f",{TARGET[4]}\n"))
+        m = p.enroll("core", "lao-cai")
+        p.hatang("agents", "vantage", m.id)
+        m.run("  - { probe: path, every: 1s, networks: [ { network: province-wan, "
+              "prefixes: [10.1.0.0/16] } ] }\n")
         for way, answer in (("p1", "yes"), ("i1", "no")):
             lead(way)
-            until(f"the answer is {answer}", lambda: (wan() or {}).get("answer") == answer
-                  and wan()["confidence"] > 0.8, 30)
+            until(f"the answer is {answer}", lambda: wan().get("answer") == answer
+                  and wan()["confidence"] > 0.8, 40)
             out.append(wan())
         assert m.process.stop() == 0
     finally:

@@ -110,7 +110,7 @@ def test_forged_answers_are_ignored():
 
 @pytest.mark.long
 def test_connected_to_the_wan_until_the_route_is_switched():
-    """The same inside address answers all the time."""
+    """An office without an agent, seen from a vantage: its router answers all the time."""
     before, after = province("concluded")
     assert "over province-wan: hop 2, 10.1.0.2, is in 10.1.0.0/16 of rule 1" in before["reason"], before
     assert before["links"][0]["path"]["trace"].endswith(" 10.20.0.1")
