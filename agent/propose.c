@@ -270,11 +270,13 @@ static void put_wan(const struct proposal *p, struct ht_buf *out)
 	    "  # an address at the other end.\n");
 	ht_buf_printf(out, "  %s- { probe: icmp, id: %s, every: 60s, target: %s }\n",
 	    target ? "" : "# ", id ? id : "wan", target ? target : "ADDRESS");
-	ht_buf_puts(out, "  # Whose network the way to the far end of the link is. Add "
-			 "`networks`, which\n"
-			 "  # hops belong to which: `hatang-agent probe path --target "
-			 "ADDRESS` shows them.\n"
-			 "  - { probe: path, every: 15m, timeout: 5m }\n");
+	if (!p->wan)
+		return;
+	ht_buf_puts(out,
+	    "  # Whose network the way to its far end is. Add `networks`, which hops\n"
+	    "  # belong to which; `hatang-agent probe path --target ADDRESS` shows "
+	    "them.\n"
+	    "  - { probe: path, every: 15m, timeout: 5m }\n");
 }
 
 static void put_probes(const struct proposal *p, struct ht_buf *out)
