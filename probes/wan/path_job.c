@@ -195,6 +195,7 @@ static void begin(struct path_job *j, int fd, bool raw)
 		.silent_max = s->silent_max,
 		.wait_ns = s->wait_ns,
 		.gap_ns = s->gap_ns,
+		.begin_ns = j->trace.next_ns, /* the gap to the trace before */
 		.deadline_ns = s->deadline_ns };
 
 	j->started_ns = ht_mono_ns();

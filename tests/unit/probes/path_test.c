@@ -191,8 +191,12 @@ static void test_every_link_of_the_list(void **state)
 	make_list(&list);
 	r->site.targets = &list;
 	for (size_t k = 0; k < HT_COUNT(yaml); k++) {
+		int64_t before = ht_mono_ns();
+
 		assert_true(runner_run(r, &probe_path, ID, yaml[k], DEADLINE));
 		assert_true(r->done);
+		/* a packet each, eight at once, 40 ms apart: also between two links */
+		assert_true(ht_mono_ns() - before >= 80 * HT_NS_PER_MS);
 		assert_int_equal(runner_count(r, HT_M_PATH_STATUS), LINKS);
 		for (int i = 0; i < LINKS; i++) {
 			snprintf(id, sizeof(id), "l%02d", i);
