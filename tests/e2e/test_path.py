@@ -57,7 +57,7 @@ def test_rules_silence_and_refusals():
     assert r["silent"]["reason"].startswith("hop 2 is silent before hop 4, 10.1.")
     assert "name it under `hops`" in r["silent"]["reason"]
     assert r["named"]["network"] == "province-wan" and "a named hop" in r["named"]["reason"]
-    assert (r["short"]["status"], r["short"]["hops"]) == ("incomplete", 1)
+    assert (r["short"]["status"], r["short"]["hops"]) == ("incomplete", 2)
     assert r["short"]["reason"].endswith("; the trace ended after 2 hops without the target")
     assert (r["refused"]["status"], r["refused"]["network"]) == ("unreachable", "province-wan")
     assert r["refused"]["reason"].endswith("at hop 5: administratively prohibited")
@@ -100,7 +100,7 @@ def test_balanced_load_shows_one_whole_way():
 def test_forged_answers_are_ignored():
     """They come first, and name a router of the Internet."""
     r = province("forged")
-    assert r.pop("sent") >= 16
+    assert r.pop("sent") >= 4 * 5 * 2
     assert set(r) == {"icmp raw", "udp raw", "icmp datagram", "udp datagram"}
     for run in r.values():
         assert run["network"] == "province-wan" and run["status"] == "ok", run
