@@ -13,7 +13,7 @@
 static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_SELFTEST_COUNT]      = { "selftest", "count", CTR, .help = "1, 2, 3 … one more each run, durable across restarts" },
 
-	[HT_M_ICMP_STATUS]         = { "icmp", "status", STR, .help = "ok, timeout, unresolved, unreachable, denied or error" },
+	[HT_M_ICMP_STATUS]         = { "icmp", "status", STR, .help = "ok, timeout, unresolved, unreachable, denied, too-large or error" },
 	[HT_M_ICMP_TARGET]         = { "icmp", "target", STR, .help = "the address that was pinged" },
 	[HT_M_ICMP_SENT]           = { "icmp", "sent", NUM("count"), .help = "echo requests sent in the round" },
 	[HT_M_ICMP_RECEIVED]       = { "icmp", "received", NUM("count"), .help = "distinct echo replies received in the round" },

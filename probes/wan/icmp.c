@@ -1,9 +1,8 @@
-/* icmp: one round of pings to one target. */
+/* icmp: one round of pings to one target, and, when asked, the MTU of the path to it. */
 #include <errno.h>
-#include <time.h> /* linux/errqueue.h wants it first */
-#include <linux/errqueue.h>
-#include <math.h>
+#include <inttypes.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -13,16 +12,26 @@
 #include "probes/probe.h"
 #include "probes/wan/icmp_packet.h"
 #include "probes/wan/icmp_socket.h"
+#include "probes/wan/pmtu.h"
 #include "probes/wan/resolve.h"
+#include "probes/wan/round.h"
 
-enum { COUNT_MAX = 100, PACKETS_A_TURN = 64 };
-#define DEADLINE_MARGIN_NS    (100 * HT_NS_PER_MS) /* to report before we are cancelled */
-#define KERNEL_CLOCK_SLACK_NS (HT_NS_PER_MS)
+enum {
+	SEARCH_MAX = 9000,
+	COUNT_MAX = 200,
+	PACKETS_A_TURN = 64,
+	IP_HEAD_V4 = 20,
+	IP_HEAD_V6 = 40
+};
+#define DEADLINE_MARGIN_NS (100 * HT_NS_PER_MS) /* to report before we are cancelled */
+#define SEARCH_SLACK_NS \
+	(100 * HT_NS_PER_MS) /* beside four times the longest round trip */
 
 struct icmp_options {
 	char *target;
 	int64_t count, spacing_ns, timeout_ns, size;
 	int family;
+	bool df, path_mtu;
 };
 
 enum { FAMILY_ANY, FAMILY_4, FAMILY_6 };
@@ -41,6 +50,12 @@ static const struct ht_option option_rows[] = {
 	    .help = "how long a reply is waited for" },
 	{ "size", HT_OPT_INT, OPT(size), .min = ICMP_COOKIE, .max = ICMP_PAYLOAD_MAX,
 	    .def = "56", .help = "bytes of payload in a ping" },
+	{ "df", HT_OPT_BOOL, OPT(df), .def = "false",
+	    .help = "pings may not be fragmented: one that is too large for the path is "
+		    "lost" },
+	{ "path_mtu", HT_OPT_BOOL, OPT(path_mtu), .def = "false",
+	    .help = "after the round, search for the largest packet that passes whole "
+		    "(at most 48 packets, one at a time)" },
 	{ "family", HT_OPT_ENUM, OPT(family), .def = "any", .names = family_names,
 	    .help = "which addresses of a name to use" },
 };
@@ -49,13 +64,9 @@ static const struct ht_options icmp_option_table =
 
 static const enum ht_metric icmp_metrics[] = { HT_M_ICMP_STATUS, HT_M_ICMP_TARGET,
 	HT_M_ICMP_SENT, HT_M_ICMP_RECEIVED, HT_M_ICMP_LOSS, HT_M_ICMP_RTT_MIN,
-	HT_M_ICMP_RTT_AVG, HT_M_ICMP_RTT_MAX, HT_M_ICMP_JITTER };
-
-struct ping {
-	bool sent, answered;
-	int64_t mono_ns, wall_ns; /* when it was sent */
-	int64_t rtt_ns;
-};
+	HT_M_ICMP_RTT_AVG, HT_M_ICMP_RTT_MAX, HT_M_ICMP_RTT_P50, HT_M_ICMP_RTT_P95,
+	HT_M_ICMP_RTT_HISTOGRAM, HT_M_ICMP_DUPLICATES, HT_M_ICMP_PAYLOAD,
+	HT_M_ICMP_PATH_MTU, HT_M_ICMP_REASON, HT_M_ICMP_JITTER };
 
 struct icmp_run {
 	const struct icmp_options *o;
@@ -65,20 +76,27 @@ struct icmp_run {
 	enum icmp_family family;
 	int fd;
 	bool raw, finished, opened;
+	bool searching; /* the round is over, the path's MTU is looked for */
 	uv_poll_t poll;
-	uv_timer_t pace, end;
+	uv_timer_t pace, end; /* of the next ping; of the whole run */
 	int open_handles;
 	void (*closed)(void *arg);
 	void *closed_arg;
 	uint16_t id;
-	uint64_t cookie;
-	size_t n_sent; /* pings tried, also those that the kernel refused */
-	size_t n_answered;
 	const char *trouble; /* status if nothing is received; NULL: timeout */
+	uint32_t router_mtu; /* what a router said fits, of a ping that was too large */
 	char target[HT_ADDR_TEXT];
 	int64_t started_ns;
-	struct ping pings[COUNT_MAX];
+	struct round round;
+	struct pmtu pmtu;
+	uint16_t search_seq; /* of the packet under way */
+	struct round_ping pings[COUNT_MAX];
 };
+
+static size_t overhead(const struct icmp_run *r)
+{
+	return ICMP_HEAD + (r->family == ICMP_V4 ? IP_HEAD_V4 : IP_HEAD_V6);
+}
 
 /* ---- results ---- */
 
@@ -98,65 +116,65 @@ static void emit_string(const struct icmp_run *r, enum ht_metric m, const char *
 				   .string = v });
 }
 
-/* Interarrival jitter, RFC 3550 section 6.4.1, over the replies in order of sending. */
-static double jitter_s(const struct icmp_run *r)
+static void emit_times(const struct icmp_run *r)
 {
-	double jitter = 0;
-	int64_t last = -1;
+	char histogram[HT_HIST_TEXT];
+	struct round_times t;
 
-	for (size_t i = 0; i < r->n_sent; i++) {
-		if (!r->pings[i].answered)
-			continue;
-		if (last >= 0)
-			jitter +=
-			    (fabs((double)(r->pings[i].rtt_ns - last)) - jitter) / 16;
-		last = r->pings[i].rtt_ns;
-	}
-	return jitter / HT_NS_PER_S;
+	round_times(&r->round, &t);
+	emit_number(r, HT_M_ICMP_RTT_MIN, (double)t.min_ns / HT_NS_PER_S);
+	emit_number(r, HT_M_ICMP_RTT_AVG, (double)t.avg_ns / HT_NS_PER_S);
+	emit_number(r, HT_M_ICMP_RTT_MAX, (double)t.max_ns / HT_NS_PER_S);
+	emit_number(r, HT_M_ICMP_RTT_P50, (double)t.p50_ns / HT_NS_PER_S);
+	emit_number(r, HT_M_ICMP_RTT_P95, (double)t.p95_ns / HT_NS_PER_S);
+	ht_hist_encode(&t.hist, histogram);
+	emit_string(r, HT_M_ICMP_RTT_HISTOGRAM, histogram);
+	if (r->round.n_answered > 1)
+		emit_number(r, HT_M_ICMP_JITTER, r->round.jitter_ns / HT_NS_PER_S);
 }
 
-static void emit_rtt(const struct icmp_run *r)
+static void emit_counts(const struct icmp_run *r, size_t sent)
 {
-	int64_t min = INT64_MAX, max = 0;
-	double sum = 0;
+	size_t received = r->round.n_answered;
 
-	for (size_t i = 0; i < r->n_sent; i++) {
-		const struct ping *p = &r->pings[i];
-
-		if (!p->answered)
-			continue;
-		min = p->rtt_ns < min ? p->rtt_ns : min;
-		max = p->rtt_ns > max ? p->rtt_ns : max;
-		sum += (double)p->rtt_ns;
-	}
-	emit_number(r, HT_M_ICMP_RTT_MIN, (double)min / HT_NS_PER_S);
-	emit_number(r, HT_M_ICMP_RTT_AVG, sum / (double)r->n_answered / HT_NS_PER_S);
-	emit_number(r, HT_M_ICMP_RTT_MAX, (double)max / HT_NS_PER_S);
-	if (r->n_answered > 1)
-		emit_number(r, HT_M_ICMP_JITTER, jitter_s(r));
+	emit_number(r, HT_M_ICMP_SENT, (double)sent);
+	emit_number(r, HT_M_ICMP_RECEIVED, (double)received);
+	emit_number(r, HT_M_ICMP_LOSS, (double)(sent - received) / (double)sent);
+	emit_number(r, HT_M_ICMP_DUPLICATES, (double)r->round.n_duplicate);
+	emit_number(r, HT_M_ICMP_PAYLOAD, (double)r->o->size);
 }
 
-/* Pings that were sent and are decided: answered, or their time is over. A round cut
- * short by the deadline leaves some undecided, which are not counted as lost: those that
- * were waited for less than half their time. (An interval of two seconds with the usual
- * wait of two must still see a death.) */
-static size_t decided(const struct icmp_run *r)
+static void emit_reason(const struct icmp_run *r)
 {
-	int64_t now = ht_mono_ns();
-	size_t n = 0;
+	char text[ROUND_REASON_MAX + 128];
+	size_t len;
 
-	for (size_t i = 0; i < r->n_sent; i++) {
-		const struct ping *p = &r->pings[i];
+	round_reason(&r->round, text);
+	len = strlen(text);
+	if (r->router_mtu)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "%sa router says that at most %" PRIu32 " bytes fit", len ? ", " : "",
+		    r->router_mtu);
+	if (r->searching && !pmtu_result(&r->pmtu))
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "%sno path MTU found with %u packets", len ? ", " : "",
+		    r->pmtu.packets);
+	if (len)
+		emit_string(r, HT_M_ICMP_REASON, text);
+}
 
-		n += p->sent && (p->answered || r->trouble ||
-				    now - p->mono_ns >= r->o->timeout_ns / 2);
-	}
-	return n;
+static const char *status(const struct icmp_run *r)
+{
+	if (r->round.n_answered)
+		return "ok";
+	if (r->trouble)
+		return r->trouble;
+	return "timeout";
 }
 
 static void finish(struct icmp_run *r)
 {
-	size_t sent = decided(r);
+	size_t sent = round_decided(&r->round, ht_mono_ns(), r->trouble != NULL);
 
 	if (r->finished)
 		return;
@@ -168,18 +186,14 @@ static void finish(struct icmp_run *r)
 	uv_timer_stop(&r->end);
 	if (r->target[0])
 		emit_string(r, HT_M_ICMP_TARGET, r->target);
-	if (sent) {
-		emit_number(r, HT_M_ICMP_SENT, (double)sent);
-		emit_number(r, HT_M_ICMP_RECEIVED, (double)r->n_answered);
-		emit_number(
-		    r, HT_M_ICMP_LOSS, (double)(sent - r->n_answered) / (double)sent);
-	}
-	if (r->n_answered)
-		emit_rtt(r);
-	emit_string(r, HT_M_ICMP_STATUS,
-	    r->n_answered ? "ok"
-	    : r->trouble  ? r->trouble
-			  : "timeout");
+	if (sent)
+		emit_counts(r, sent);
+	if (r->round.n_answered)
+		emit_times(r);
+	if (pmtu_result(&r->pmtu))
+		emit_number(r, HT_M_ICMP_PATH_MTU, pmtu_result(&r->pmtu));
+	emit_reason(r);
+	emit_string(r, HT_M_ICMP_STATUS, status(r));
 	r->host->done(r->host);
 }
 
@@ -188,8 +202,6 @@ static void finish_with(struct icmp_run *r, const char *trouble)
 	r->trouble = trouble;
 	finish(r);
 }
-
-/* ---- the round ---- */
 
 /* What an errno of sending, connecting or an ICMP error means as a status. */
 static const char *status_of(int err_no)
@@ -205,145 +217,220 @@ static const char *status_of(int err_no)
 	case EPERM:
 	case EACCES:
 		return "denied";
+	case EMSGSIZE:
+		return "too-large";
 	default:
 		return "error";
 	}
 }
 
-/* Between the kernel's receive stamp and our sending, unless the wall clock was moved
- * meanwhile: then by our own clock. */
-static int64_t rtt_of(const struct ping *p, int64_t kernel_wall_ns)
-{
-	int64_t own = ht_mono_ns() - p->mono_ns;
-	int64_t kernel = kernel_wall_ns - p->wall_ns;
-
-	if (kernel_wall_ns && kernel >= 0 && kernel <= own + KERNEL_CLOCK_SLACK_NS)
-		return kernel;
-	return own;
-}
-
-static void take_reply(
-    struct icmp_run *r, const uint8_t *bytes, size_t len, int64_t kernel_ns)
-{
-	struct icmp_echo e;
-
-	if (icmp_packet_parse(r->family, r->raw && r->family == ICMP_V4, bytes, len, &e))
-		return;
-	if (e.cookie != r->cookie || (r->raw && e.id != r->id) || e.seq >= r->n_sent)
-		return; /* forged, or of another pinger */
-	struct ping *p = &r->pings[e.seq];
-
-	if (!p->sent || p->answered)
-		return; /* a duplicate */
-	int64_t rtt = rtt_of(p, kernel_ns);
-
-	if (rtt > r->o->timeout_ns)
-		return; /* late: lost already */
-	p->answered = true;
-	p->rtt_ns = rtt;
-	r->n_answered++;
-}
-
-/* An ICMP error about one of our pings; the kernel matched it to this socket. */
-static void take_error(struct icmp_run *r, struct msghdr *m)
-{
-	struct sock_extended_err e;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		bool error = (c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) ||
-			     (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR);
-
-		if (!error || c->cmsg_len < CMSG_LEN(sizeof(e)))
-			continue;
-		memcpy(&e, CMSG_DATA(c), sizeof(e));
-		r->trouble = status_of((int)e.ee_errno);
-	}
-}
-
-/* One packet or error of the socket; false when there is none. */
-static bool take_one(struct icmp_run *r, int flags)
-{
-	uint8_t bytes[ICMP_PACKET_MAX + 128];
-	union {
-		struct cmsghdr align;
-		char bytes[512];
-	} control;
-	struct iovec iov = { bytes, sizeof(bytes) };
-	struct msghdr m = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
-	ssize_t n = recvmsg(r->fd, &m, MSG_DONTWAIT | flags);
-
-	if (n < 0) /* an error that waited is on the queue too */
-		return errno != EAGAIN && errno != EWOULDBLOCK;
-	if (flags & MSG_ERRQUEUE)
-		take_error(r, &m);
-	else if (!(m.msg_flags & MSG_TRUNC))
-		take_reply(r, bytes, (size_t)n, icmp_socket_stamp_ns(&m));
-	return true;
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-	struct icmp_run *r = poll->data;
-
-	(void)status;
-	(void)events;
-	for (int i = 0; i < PACKETS_A_TURN && take_one(r, 0); i++)
-		;
-	for (int i = 0; i < PACKETS_A_TURN && take_one(r, MSG_ERRQUEUE); i++)
-		;
-	if (r->n_answered == (size_t)r->o->count)
-		finish(r);
-}
-
-static void on_end(uv_timer_t *timer)
-{
-	finish(timer->data);
-}
+/* ---- sending ---- */
 
 /* Wait for the last replies, but not beyond the deadline. */
-static void arm_end(struct icmp_run *r, int64_t wait_ns)
+static void arm(
+    const struct icmp_run *r, uv_timer_t *timer, uv_timer_cb then, int64_t wait_ns)
 {
 	int64_t left = r->host->deadline_ns - DEADLINE_MARGIN_NS - ht_mono_ns();
 
 	if (wait_ns > left)
 		wait_ns = left > 0 ? left : 0;
+	uv_update_time(r->host->loop);
 	uv_timer_start(
-	    &r->end, on_end, (uint64_t)((wait_ns + HT_NS_PER_MS - 1) / HT_NS_PER_MS), 0);
+	    timer, then, (uint64_t)((wait_ns + HT_NS_PER_MS - 1) / HT_NS_PER_MS), 0);
 }
 
-static void send_ping(struct icmp_run *r)
+/* 0, or the errno. A waiting ICMP error of an earlier ping fails the first try. */
+static int send_packet(const struct icmp_run *r, uint16_t seq, size_t payload)
 {
 	uint8_t packet[ICMP_PACKET_MAX];
-	struct icmp_echo e = {
-		.id = r->id, .seq = (uint16_t)r->n_sent, .cookie = r->cookie
-	};
-	size_t len = icmp_packet_write(r->family, &e, (size_t)r->o->size, packet);
-	struct ping *p = &r->pings[r->n_sent++];
-	ssize_t n = -1;
+	const struct icmp_echo e = { .id = r->id, .seq = seq, .cookie = r->round.cookie };
+	size_t len = icmp_packet_write(r->family, &e, payload, packet);
 
-	/* A waiting ICMP error of an earlier ping fails the first try. */
-	for (int tries = 0; n < 0 && tries < 2; tries++) {
-		p->mono_ns = ht_mono_ns();
-		p->wall_ns = icmp_socket_wall_ns();
-		n = send(r->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	for (int tries = 0; tries < 2; tries++) {
+		if (send(r->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			return 0;
 	}
-	p->sent = true; /* a refused one was tried, and is lost */
-	if (n < 0)
-		r->trouble = status_of(errno);
+	return errno;
+}
+
+/* ---- the path's MTU ---- */
+
+static void search_on(struct icmp_run *r);
+static void on_end(uv_timer_t *timer);
+
+static void on_search_silence(uv_timer_t *timer)
+{
+	struct icmp_run *r = timer->data;
+
+	pmtu_silent(&r->pmtu);
+	search_on(r);
+}
+
+static int64_t search_wait_ns(const struct icmp_run *r)
+{
+	struct round_times t;
+
+	round_times(&r->round, &t);
+	int64_t wait = 4 * t.max_ns + SEARCH_SLACK_NS;
+
+	return wait < r->o->timeout_ns ? wait : r->o->timeout_ns;
+}
+
+/* Our own interface refuses what is larger than it: so far nothing has left. */
+static void take_local_error(struct icmp_run *r)
+{
+	uint8_t quote[ICMP_PACKET_MAX];
+	struct icmp_socket_packet p;
+	uint32_t mtu = 0;
+
+	while (icmp_socket_error(r->fd, quote, sizeof(quote), &p)) {
+		if (p.local && p.mtu)
+			mtu = p.mtu;
+	}
+	pmtu_refused(&r->pmtu, mtu, true);
+}
+
+/* Send the next packet of the search; or the run is over. */
+static void search_on(struct icmp_run *r)
+{
+	uint32_t size;
+
+	while (!r->finished && (size = pmtu_next(&r->pmtu)) != 0) {
+		int err_no = send_packet(r, ++r->search_seq, size - overhead(r));
+
+		if (err_no == 0) {
+			arm(r, &r->pace, on_search_silence, search_wait_ns(r));
+			return;
+		}
+		if (err_no != EMSGSIZE)
+			break;
+		take_local_error(r);
+	}
+	finish(r);
+}
+
+static void search(struct icmp_run *r)
+{
+	bool v4 = r->family == ICMP_V4;
+
+	r->searching = true;
+	r->search_seq = (uint16_t)r->o->count;
+	pmtu_init(&r->pmtu, v4 ? PMTU_LEAST_V4 : PMTU_LEAST_V6, SEARCH_MAX);
+	icmp_socket_whole(r->fd, r->family);
+	arm(r, &r->end, on_end, INT64_MAX);
+	search_on(r);
+}
+
+static void search_passed(struct icmp_run *r)
+{
+	pmtu_passed(&r->pmtu);
+	search_on(r);
+}
+
+/* ---- the round ---- */
+
+/* All pings are decided. */
+static void round_over(struct icmp_run *r)
+{
+	if (r->finished || r->searching)
+		return;
+	uv_timer_stop(&r->pace);
+	if (r->o->path_mtu && r->round.n_answered)
+		search(r);
+	else
+		finish(r);
+}
+
+static void take_reply(
+    struct icmp_run *r, const uint8_t *bytes, const struct icmp_socket_packet *p)
+{
+	struct icmp_echo e;
+	bool header = r->raw && r->family == ICMP_V4;
+
+	if (p->truncated || icmp_packet_parse(r->family, header, bytes, p->len, &e)) {
+		round_malformed(&r->round);
+		return;
+	}
+	if (r->raw && e.id != r->id)
+		return; /* another pinger's, from before the filter */
+	if (r->searching && e.seq == r->search_seq && e.cookie == r->round.cookie)
+		search_passed(r);
+	else if (!r->searching || e.seq <= r->o->count)
+		(void)round_take(&r->round, &e, p->stamp_ns, ht_mono_ns());
+}
+
+/* An ICMP error about one of our packets; the kernel matched it to this socket, but a
+ * stranger can write one too. */
+static void take_error(
+    struct icmp_run *r, const uint8_t *quote, const struct icmp_socket_packet *p)
+{
+	struct icmp_echo e;
+
+	if (p->local || p->err_no == 0)
+		return;
+	if (icmp_packet_parse_quote(r->family, quote, p->len, &e) ||
+	    (r->raw && e.id != r->id) ||
+	    (e.payload >= ICMP_COOKIE && e.cookie != r->round.cookie)) {
+		r->round.n_forged++;
+		return;
+	}
+	if (r->searching) {
+		if (e.seq != r->search_seq || p->err_no != EMSGSIZE)
+			return;
+		pmtu_refused(&r->pmtu, p->mtu, false);
+		search_on(r);
+		return;
+	}
+	r->trouble = status_of(p->err_no);
+	r->router_mtu = p->mtu;
+}
+
+static void on_readable(uv_poll_t *poll, int error, int events)
+{
+	struct icmp_run *r = poll->data;
+	uint8_t bytes[ICMP_PACKET_MAX + 128];
+	struct icmp_socket_packet p;
+
+	if (error < 0) /* an ICMP error waits; libuv has stopped */
+		uv_poll_start(poll, UV_READABLE, on_readable);
+	for (int i = 0; i < PACKETS_A_TURN && !r->finished; i++) {
+		if (!icmp_socket_receive(r->fd, bytes, sizeof(bytes), &p))
+			break;
+		take_reply(r, bytes, &p);
+	}
+	for (int i = 0; i < PACKETS_A_TURN && !r->finished; i++) {
+		if (!icmp_socket_error(r->fd, bytes, sizeof(bytes), &p))
+			break;
+		take_error(r, bytes, &p);
+	}
+	if (r->round.n_answered == (size_t)r->o->count)
+		round_over(r);
+}
+
+static void on_end(uv_timer_t *timer)
+{
+	struct icmp_run *r = timer->data;
+
+	if (r->searching)
+		finish(r);
+	else
+		round_over(r);
 }
 
 static void on_pace(uv_timer_t *timer)
 {
 	struct icmp_run *r = timer->data;
+	uint16_t seq = round_send(&r->round, ht_mono_ns(), icmp_socket_wall_ns());
+	int err_no = send_packet(r, seq, (size_t)r->o->size);
 
-	send_ping(r);
-	if (r->n_sent < (size_t)r->o->count)
+	if (err_no) { /* tried, and lost */
+		r->trouble = status_of(err_no);
+		round_refused(&r->round);
+	}
+	if (r->round.n_sent < (size_t)r->o->count)
 		return;
 	uv_timer_stop(&r->pace);
-	arm_end(r, r->o->timeout_ns);
+	arm(r, &r->end, on_end, r->o->timeout_ns);
 }
 
 /* ---- the way to the round: address, socket ---- */
@@ -354,6 +441,10 @@ static int set_up_socket(struct icmp_run *r)
 	bool v4 = r->family == ICMP_V4;
 
 	icmp_socket_prepare(r->fd, r->family, r->raw);
+	icmp_socket_filter(r->fd, r->family, r->raw,
+	    &(struct icmp_socket_match){ .by_id = r->raw, .id = r->id });
+	if (r->o->df)
+		icmp_socket_whole(r->fd, r->family);
 	if (v4)
 		(void)setsockopt(r->fd, SOL_IP, IP_RECVERR, &on, sizeof(on));
 	else
@@ -376,8 +467,7 @@ static void begin_round(struct icmp_run *r)
 	r->poll.data = r->pace.data = r;
 	r->started_ns = ht_mono_ns();
 	uv_poll_start(&r->poll, UV_READABLE, on_readable);
-	arm_end(r, (r->o->count - 1) * r->o->spacing_ns + r->o->timeout_ns);
-	uv_update_time(r->host->loop);
+	arm(r, &r->end, on_end, (r->o->count - 1) * r->o->spacing_ns + r->o->timeout_ns);
 	uv_timer_start(&r->pace, on_pace, 0, (uint64_t)(r->o->spacing_ns / HT_NS_PER_MS));
 }
 
@@ -428,16 +518,19 @@ static ht_err icmp_start(void *run, const void *options, const struct probe_host
 		[FAMILY_ANY] = AF_UNSPEC, [FAMILY_4] = AF_INET, [FAMILY_6] = AF_INET6
 	};
 	struct icmp_run *r = run;
-	uint8_t seed[sizeof(r->cookie) + sizeof(r->id)];
+	uint8_t seed[sizeof(r->round.cookie) + sizeof(r->id)];
 
 	r->o = options;
 	r->host = host;
 	r->fd = -1;
 	r->started_ns = ht_mono_ns();
+	r->round.wait_ns = r->o->timeout_ns;
+	r->round.payload = (size_t)r->o->size;
+	r->round.pings = r->pings;
 	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
 		return HT_AGAIN;
-	memcpy(&r->cookie, seed, sizeof(r->cookie));
-	memcpy(&r->id, seed + sizeof(r->cookie), sizeof(r->id));
+	memcpy(&r->round.cookie, seed, sizeof(r->round.cookie));
+	memcpy(&r->id, seed + sizeof(r->round.cookie), sizeof(r->id));
 	uv_timer_init(host->loop, &r->end);
 	r->end.data = r;
 	int64_t left = host->deadline_ns - DEADLINE_MARGIN_NS - r->started_ns;
@@ -484,7 +577,7 @@ static void icmp_cancel(void *run, void (*closed)(void *arg), void *arg)
 
 const struct probe_ops probe_icmp = {
 	.name = "icmp",
-	.help = "a round of pings: loss, round-trip times and jitter",
+	.help = "a round of pings: loss, round-trip times, jitter; and the path's MTU",
 	.metrics = icmp_metrics,
 	.n_metrics = HT_COUNT(icmp_metrics),
 	.options = &icmp_option_table,

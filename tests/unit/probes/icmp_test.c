@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hist.h"
 #include "probes/wan/icmp_packet.h"
 #include "unit/probes/runner.h"
 #include "unit/probes/sandbox.h"
@@ -51,6 +52,14 @@ static void assert_answered(const struct runner *r, const char *target, double c
 	assert_true(runner_number(r, HT_M_ICMP_SENT, ID) == count);
 	assert_true(runner_number(r, HT_M_ICMP_RECEIVED, ID) == count);
 	assert_true(runner_number(r, HT_M_ICMP_LOSS, ID) == 0);
+	assert_true(runner_number(r, HT_M_ICMP_DUPLICATES, ID) == 0);
+	assert_null(runner_find(r, HT_M_ICMP_REASON, ID));
+	assert_true(runner_number(r, HT_M_ICMP_RTT_P50, ID) >= min);
+	assert_true(runner_number(r, HT_M_ICMP_RTT_P95, ID) <= max);
+	struct ht_hist h;
+	const char *text = runner_string(r, HT_M_ICMP_RTT_HISTOGRAM, ID);
+	assert_ok(ht_hist_decode(text, strlen(text), &h));
+	assert_true((double)ht_hist_count(&h) == count);
 	assert_true(min > 0 && min <= avg && avg <= max && max < 2);
 	assert_true(runner_number(r, HT_M_ICMP_JITTER, ID) >= 0);
 }
@@ -213,7 +222,8 @@ static void test_dead_name_server(void **state)
 struct forger {
 	uv_poll_t poll;
 	int fd;
-	size_t requests;
+	size_t requests, kept_len;
+	uint8_t kept[ICMP_PACKET_MAX]; /* a request to be answered later */
 };
 
 static void reply(
@@ -271,15 +281,81 @@ static void test_forged_and_duplicate_replies(void **state)
 	assert_true(runner_number(r, HT_M_ICMP_RECEIVED, ID) == 1);
 	assert_true(runner_number(r, HT_M_ICMP_LOSS, ID) == 0.75);
 	assert_null(runner_find(r, HT_M_ICMP_JITTER, NULL)); /* one reply has none */
+	assert_true(runner_number(r, HT_M_ICMP_DUPLICATES, ID) == 1);
+	assert_string_equal(runner_string(r, HT_M_ICMP_REASON, ID),
+	    "1 replies that came twice, 3 replies that answer none of our pings");
 	set_answers(true);
 	runner_free(r);
 	close(f.fd);
 }
 
+/* Truncated, with a wrong sum, and a moment late: each a reason, none an answer. */
+static void on_request_spoil(uv_poll_t *poll, int status, int events)
+{
+	struct forger *f = poll->data;
+	uint8_t bytes[ICMP_PACKET_MAX + 60];
+	ssize_t n;
+
+	while ((n = recv(f->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 28) {
+		if (bytes[20] != 8)
+			continue;
+		if (f->requests++ == 0) { /* when the next request comes it is late */
+			memcpy(f->kept, bytes + 20, (size_t)n - 20);
+			f->kept_len = (size_t)n - 20;
+			continue;
+		}
+		reply(f, f->kept, f->kept_len, 0);
+		reply(f, bytes + 20, ICMP_HEAD + 4, 0);
+		if (f->requests == 2)
+			reply(f, bytes + 20, (size_t)n - 20 - 8, 0);
+	}
+}
+
+static void test_spoilt_replies(void **state)
+{
+	struct runner *r = runner_new();
+	struct forger f = { .fd =
+				socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) };
+
+	assert_true(f.fd >= 0);
+	set_answers(false);
+	uv_poll_init(&r->loop, &f.poll, f.fd);
+	f.poll.data = &f;
+	uv_poll_start(&f.poll, UV_READABLE, on_request_spoil);
+	assert_true(runner_run(r, &probe_icmp, ID,
+	    "{target: 127.0.0.1, spacing: 200ms, wait: 100ms, count: 3}", DEADLINE));
+	uv_close((uv_handle_t *)&f.poll, NULL);
+	assert_true(runner_number(r, HT_M_ICMP_SENT, ID) == 3);
+	assert_true(runner_number(r, HT_M_ICMP_RECEIVED, ID) == 1);
+	assert_string_equal(runner_string(r, HT_M_ICMP_REASON, ID),
+	    "2 late replies, 2 truncated or malformed replies, 1 replies that bring less "
+	    "than was sent");
+	set_answers(true);
+	runner_free(r);
+	close(f.fd);
+}
+
+/* The loopback's own MTU is 65,536: the search ends at its ceiling, with one packet. */
+static void test_path_mtu(void **state)
+{
+	struct runner *r = runner_new();
+
+	assert_true(runner_run(r, &probe_icmp, ID,
+	    "{target: 127.0.0.1, spacing: 10ms, path_mtu: true}", DEADLINE));
+	assert_true(runner_number(r, HT_M_ICMP_PATH_MTU, ID) == 9000);
+	assert_true(runner_number(r, HT_M_ICMP_SENT, ID) == 5);
+	assert_true(runner_run(r, &probe_icmp, ID,
+	    "{target: '::1', spacing: 10ms, path_mtu: true, df: true}", DEADLINE));
+	assert_true(runner_number(r, HT_M_ICMP_PATH_MTU, ID) == 9000);
+	runner_free(r);
+}
+
 static void test_cancel_in_every_step(void **state)
 {
-	static const char *const targets[] = { "{target: 127.0.0.1}",
-		"{target: localhost}", "{target: 192.0.2.1}" };
+	static const char *const targets[] = {
+		"{target: 127.0.0.1, spacing: 10ms, count: 1, path_mtu: true}",
+		"{target: localhost}", "{target: 192.0.2.1}"
+	};
 	struct runner *r = runner_new();
 
 	for (size_t i = 0; i < HT_COUNT(targets); i++) {
@@ -304,6 +380,8 @@ int main(void)
 		cmocka_unit_test(test_deadline_of_the_wait),
 		cmocka_unit_test(test_troubles_are_readings),
 		cmocka_unit_test(test_forged_and_duplicate_replies),
+		cmocka_unit_test(test_spoilt_replies),
+		cmocka_unit_test(test_path_mtu),
 		cmocka_unit_test(test_cancel_in_every_step),
 		cmocka_unit_test(test_dead_name_server),
 	};
