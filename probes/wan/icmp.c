@@ -1,16 +1,16 @@
 /* icmp: one round of pings to one target, and, when asked, the MTU of the path to it. */
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "probes/probe.h"
-#include "probes/wan/icmp_packet.h"
+#include "probes/wan/icmp_peer.h"
 #include "probes/wan/icmp_socket.h"
 #include "probes/wan/pmtu.h"
 #include "probes/wan/resolve.h"
@@ -20,8 +20,7 @@ enum {
 	SEARCH_MAX = 9000,
 	COUNT_MAX = 200,
 	PACKETS_A_TURN = 64,
-	IP_HEAD_V4 = 20,
-	IP_HEAD_V6 = 40
+	REASON_MAX = 1024,
 };
 #define DEADLINE_MARGIN_NS (100 * HT_NS_PER_MS) /* to report before we are cancelled */
 #define SEARCH_SLACK_NS \
@@ -72,31 +71,23 @@ struct icmp_run {
 	const struct icmp_options *o;
 	const struct probe_host *host;
 	struct resolve *resolve;
-	struct sockaddr_storage to;
-	enum icmp_family family;
-	int fd;
-	bool raw, finished, opened;
+	struct icmp_peer peer;
+	bool finished, opened;
 	bool searching; /* the round is over, the path's MTU is looked for */
 	uv_poll_t poll;
 	uv_timer_t pace, end; /* of the next ping; of the whole run */
 	int open_handles;
 	void (*closed)(void *arg);
 	void *closed_arg;
-	uint16_t id;
 	const char *trouble; /* status if nothing is received; NULL: timeout */
+	const char *why;     /* there was no round, a sentence */
 	uint32_t router_mtu; /* what a router said fits, of a ping that was too large */
-	char target[HT_ADDR_TEXT];
 	int64_t started_ns;
 	struct round round;
 	struct pmtu pmtu;
 	uint16_t search_seq; /* of the packet under way */
 	struct round_ping pings[COUNT_MAX];
 };
-
-static size_t overhead(const struct icmp_run *r)
-{
-	return ICMP_HEAD + (r->family == ICMP_V4 ? IP_HEAD_V4 : IP_HEAD_V6);
-}
 
 /* ---- results ---- */
 
@@ -144,23 +135,35 @@ static void emit_counts(const struct icmp_run *r, size_t sent)
 	emit_number(r, HT_M_ICMP_PAYLOAD, (double)r->o->size);
 }
 
+static void HT_PRINTF(2, 3) add_reason(struct ht_buf *b, const char *fmt, ...)
+{
+	char text[ROUND_REASON_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (text[0])
+		ht_buf_printf(b, "%s%s", b->len ? ", " : "", text);
+}
+
 static void emit_reason(const struct icmp_run *r)
 {
-	char text[ROUND_REASON_MAX + 128];
-	size_t len;
+	char text[ROUND_REASON_MAX];
+	struct ht_buf b;
 
+	ht_buf_init(&b, REASON_MAX);
 	round_reason(&r->round, text);
-	len = strlen(text);
+	add_reason(&b, "%s", r->why ? r->why : "");
+	add_reason(&b, "%s", text);
 	if (r->router_mtu)
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-		    "%sa router says that at most %" PRIu32 " bytes fit", len ? ", " : "",
+		add_reason(&b, "a router says that at most %" PRIu32 " bytes fit",
 		    r->router_mtu);
 	if (r->searching && !pmtu_result(&r->pmtu))
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-		    "%sno path MTU found with %u packets", len ? ", " : "",
-		    r->pmtu.packets);
-	if (len)
-		emit_string(r, HT_M_ICMP_REASON, text);
+		add_reason(&b, "no path MTU found with %u packets", r->pmtu.packets);
+	if (b.len && !ht_buf_err(&b))
+		emit_string(r, HT_M_ICMP_REASON, (const char *)b.data);
+	ht_buf_fini(&b);
 }
 
 static const char *status(const struct icmp_run *r)
@@ -184,8 +187,8 @@ static void finish(struct icmp_run *r)
 		uv_timer_stop(&r->pace);
 	}
 	uv_timer_stop(&r->end);
-	if (r->target[0])
-		emit_string(r, HT_M_ICMP_TARGET, r->target);
+	if (r->peer.text[0])
+		emit_string(r, HT_M_ICMP_TARGET, r->peer.text);
 	if (sent)
 		emit_counts(r, sent);
 	if (r->round.n_answered)
@@ -197,34 +200,14 @@ static void finish(struct icmp_run *r)
 	r->host->done(r->host);
 }
 
-static void finish_with(struct icmp_run *r, const char *trouble)
+static void finish_with(struct icmp_run *r, const char *trouble, const char *why)
 {
 	r->trouble = trouble;
+	r->why = why;
 	finish(r);
 }
 
-/* What an errno of sending, connecting or an ICMP error means as a status. */
-static const char *status_of(int err_no)
-{
-	switch (err_no) {
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-	case ENETDOWN:
-	case EHOSTDOWN:
-	case ECONNREFUSED:
-	case EADDRNOTAVAIL:
-		return "unreachable";
-	case EPERM:
-	case EACCES:
-		return "denied";
-	case EMSGSIZE:
-		return "too-large";
-	default:
-		return "error";
-	}
-}
-
-/* ---- sending ---- */
+/* ---- time ---- */
 
 /* Wait for the last replies, but not beyond the deadline. */
 static void arm(
@@ -237,20 +220,6 @@ static void arm(
 	uv_update_time(r->host->loop);
 	uv_timer_start(
 	    timer, then, (uint64_t)((wait_ns + HT_NS_PER_MS - 1) / HT_NS_PER_MS), 0);
-}
-
-/* 0, or the errno. A waiting ICMP error of an earlier ping fails the first try. */
-static int send_packet(const struct icmp_run *r, uint16_t seq, size_t payload)
-{
-	uint8_t packet[ICMP_PACKET_MAX];
-	const struct icmp_echo e = { .id = r->id, .seq = seq, .cookie = r->round.cookie };
-	size_t len = icmp_packet_write(r->family, &e, payload, packet);
-
-	for (int tries = 0; tries < 2; tries++) {
-		if (send(r->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-			return 0;
-	}
-	return errno;
 }
 
 /* ---- the path's MTU ---- */
@@ -276,27 +245,14 @@ static int64_t search_wait_ns(const struct icmp_run *r)
 	return wait < r->o->timeout_ns ? wait : r->o->timeout_ns;
 }
 
-/* Our own interface refuses what is larger than it: so far nothing has left. */
-static void take_local_error(struct icmp_run *r)
-{
-	uint8_t quote[ICMP_PACKET_MAX];
-	struct icmp_socket_packet p;
-	uint32_t mtu = 0;
-
-	while (icmp_socket_error(r->fd, quote, sizeof(quote), &p)) {
-		if (p.local && p.mtu)
-			mtu = p.mtu;
-	}
-	pmtu_refused(&r->pmtu, mtu, true);
-}
-
 /* Send the next packet of the search; or the run is over. */
 static void search_on(struct icmp_run *r)
 {
 	uint32_t size;
 
 	while (!r->finished && (size = pmtu_next(&r->pmtu)) != 0) {
-		int err_no = send_packet(r, ++r->search_seq, size - overhead(r));
+		int err_no = icmp_peer_send(
+		    &r->peer, ++r->search_seq, size - icmp_peer_overhead(&r->peer));
 
 		if (err_no == 0) {
 			arm(r, &r->pace, on_search_silence, search_wait_ns(r));
@@ -304,19 +260,19 @@ static void search_on(struct icmp_run *r)
 		}
 		if (err_no != EMSGSIZE)
 			break;
-		take_local_error(r);
+		pmtu_refused(&r->pmtu, icmp_peer_interface_mtu(&r->peer), true);
 	}
 	finish(r);
 }
 
 static void search(struct icmp_run *r)
 {
-	bool v4 = r->family == ICMP_V4;
+	bool v4 = r->peer.family == ICMP_V4;
 
 	r->searching = true;
 	r->search_seq = (uint16_t)r->o->count;
 	pmtu_init(&r->pmtu, v4 ? PMTU_LEAST_V4 : PMTU_LEAST_V6, SEARCH_MAX);
-	icmp_socket_whole(r->fd, r->family);
+	icmp_socket_whole(r->peer.fd, r->peer.family);
 	arm(r, &r->end, on_end, INT64_MAX);
 	search_on(r);
 }
@@ -341,67 +297,57 @@ static void round_over(struct icmp_run *r)
 		finish(r);
 }
 
-static void take_reply(
-    struct icmp_run *r, const uint8_t *bytes, const struct icmp_socket_packet *p)
+static void take_reply(struct icmp_run *r, const struct icmp_event *e)
 {
-	struct icmp_echo e;
-	bool header = r->raw && r->family == ICMP_V4;
-
-	if (p->truncated || icmp_packet_parse(r->family, header, bytes, p->len, &e)) {
-		round_malformed(&r->round);
-		return;
-	}
-	if (r->raw && e.id != r->id)
-		return; /* another pinger's, from before the filter */
-	if (r->searching && e.seq == r->search_seq && e.cookie == r->round.cookie)
+	if (r->searching && e->echo.seq == r->search_seq &&
+	    e->echo.cookie == r->peer.cookie)
 		search_passed(r);
-	else if (!r->searching || e.seq <= r->o->count)
-		(void)round_take(&r->round, &e, p->stamp_ns, ht_mono_ns());
+	else if (!r->searching || e->echo.seq <= r->o->count)
+		(void)round_take(&r->round, &e->echo, e->stamp_ns, ht_mono_ns());
 }
 
-/* An ICMP error about one of our packets; the kernel matched it to this socket, but a
- * stranger can write one too. */
-static void take_error(
-    struct icmp_run *r, const uint8_t *quote, const struct icmp_socket_packet *p)
+static void take_error(struct icmp_run *r, const struct icmp_event *e)
 {
-	struct icmp_echo e;
-
-	if (p->local || p->err_no == 0)
-		return;
-	if (icmp_packet_parse_quote(r->family, quote, p->len, &e) ||
-	    (r->raw && e.id != r->id) ||
-	    (e.payload >= ICMP_COOKIE && e.cookie != r->round.cookie)) {
-		r->round.n_forged++;
-		return;
-	}
-	if (r->searching) {
-		if (e.seq != r->search_seq || p->err_no != EMSGSIZE)
-			return;
-		pmtu_refused(&r->pmtu, p->mtu, false);
+	if (!r->searching) {
+		r->trouble = icmp_peer_status(e->err_no);
+		r->router_mtu = e->mtu;
+	} else if (e->echo.seq == r->search_seq && e->err_no == EMSGSIZE) {
+		pmtu_refused(&r->pmtu, e->mtu, false);
 		search_on(r);
-		return;
 	}
-	r->trouble = status_of(p->err_no);
-	r->router_mtu = p->mtu;
+}
+
+static void take(struct icmp_run *r, const struct icmp_event *e)
+{
+	switch (e->kind) {
+	case ICMP_EVENT_REPLY:
+		take_reply(r, e);
+		break;
+	case ICMP_EVENT_ERROR:
+		take_error(r, e);
+		break;
+	case ICMP_EVENT_FORGED:
+		round_forged(&r->round);
+		break;
+	case ICMP_EVENT_MALFORMED:
+		round_malformed(&r->round);
+		break;
+	case ICMP_EVENT_OTHER:
+		break;
+	}
 }
 
 static void on_readable(uv_poll_t *poll, int error, int events)
 {
 	struct icmp_run *r = poll->data;
-	uint8_t bytes[ICMP_PACKET_MAX + 128];
-	struct icmp_socket_packet p;
+	struct icmp_event e;
 
 	if (error < 0) /* an ICMP error waits; libuv has stopped */
 		uv_poll_start(poll, UV_READABLE, on_readable);
 	for (int i = 0; i < PACKETS_A_TURN && !r->finished; i++) {
-		if (!icmp_socket_receive(r->fd, bytes, sizeof(bytes), &p))
+		if (!icmp_peer_next(&r->peer, &e))
 			break;
-		take_reply(r, bytes, &p);
-	}
-	for (int i = 0; i < PACKETS_A_TURN && !r->finished; i++) {
-		if (!icmp_socket_error(r->fd, bytes, sizeof(bytes), &p))
-			break;
-		take_error(r, bytes, &p);
+		take(r, &e);
 	}
 	if (r->round.n_answered == (size_t)r->o->count)
 		round_over(r);
@@ -421,10 +367,10 @@ static void on_pace(uv_timer_t *timer)
 {
 	struct icmp_run *r = timer->data;
 	uint16_t seq = round_send(&r->round, ht_mono_ns(), icmp_socket_wall_ns());
-	int err_no = send_packet(r, seq, (size_t)r->o->size);
+	int err_no = icmp_peer_send(&r->peer, seq, (size_t)r->o->size);
 
 	if (err_no) { /* tried, and lost */
-		r->trouble = status_of(err_no);
+		r->trouble = icmp_peer_status(err_no);
 		round_refused(&r->round);
 	}
 	if (r->round.n_sent < (size_t)r->o->count)
@@ -435,31 +381,12 @@ static void on_pace(uv_timer_t *timer)
 
 /* ---- the way to the round: address, socket ---- */
 
-static int set_up_socket(struct icmp_run *r)
-{
-	const int on = 1;
-	bool v4 = r->family == ICMP_V4;
-
-	icmp_socket_prepare(r->fd, r->family, r->raw);
-	icmp_socket_filter(r->fd, r->family, r->raw,
-	    &(struct icmp_socket_match){ .by_id = r->raw, .id = r->id });
-	if (r->o->df)
-		icmp_socket_whole(r->fd, r->family);
-	if (v4)
-		(void)setsockopt(r->fd, SOL_IP, IP_RECVERR, &on, sizeof(on));
-	else
-		(void)setsockopt(r->fd, SOL_IPV6, IPV6_RECVERR, &on, sizeof(on));
-	/* connected: replies of other hosts never reach us */
-	return connect(r->fd, (struct sockaddr *)&r->to,
-	    v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-}
-
 static void begin_round(struct icmp_run *r)
 {
-	int rc = uv_poll_init(r->host->loop, &r->poll, r->fd);
+	int rc = uv_poll_init(r->host->loop, &r->poll, r->peer.fd);
 
 	if (rc) {
-		finish_with(r, "error");
+		finish_with(r, "error", uv_strerror(rc));
 		return;
 	}
 	uv_timer_init(r->host->loop, &r->pace);
@@ -474,13 +401,19 @@ static void begin_round(struct icmp_run *r)
 static void on_socket(void *arg, const struct probe_grant *grant)
 {
 	struct icmp_run *r = arg;
+	bool denied = grant->err == HT_DENIED;
+	int err_no;
 
-	r->fd = grant->fd;
-	r->raw = grant->raw;
-	if (grant->err)
-		finish_with(r, grant->err == HT_DENIED ? "denied" : "error");
-	else if (set_up_socket(r))
-		finish_with(r, status_of(errno));
+	if (grant->err) {
+		finish_with(r, denied ? "denied" : "error",
+		    denied ? "no right to open an ICMP socket"
+			   : "no ICMP socket could be opened");
+		return;
+	}
+	err_no = icmp_peer_open(&r->peer, grant->fd, grant->raw, r->o->df);
+	if (err_no)
+		finish_with(
+		    r, icmp_peer_status(err_no), "this machine has no way to the target");
 	else
 		begin_round(r);
 }
@@ -491,25 +424,24 @@ static void on_address(void *arg, ht_err err, const struct sockaddr *addr)
 
 	r->resolve = NULL;
 	if (err) {
-		finish_with(r, "unresolved");
+		finish_with(r, "unresolved",
+		    "the target's name has no address of the family that is asked for");
 		return;
 	}
 	bool v4 = addr->sa_family == AF_INET;
 
-	memcpy(
-	    &r->to, addr, v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-	resolve_format(addr, r->target);
-	r->family = v4 ? ICMP_V4 : ICMP_V6;
+	icmp_peer_address(&r->peer, addr);
 	err = r->host->ask(
 	    r->host, v4 ? PROBE_ICMP4_SOCKET : PROBE_ICMP6_SOCKET, NULL, on_socket, r);
 	if (err)
-		finish_with(r, "error");
+		finish_with(r, "error", "the monitor takes no more requests");
 }
 
 /* The name server is silent. */
 static void on_unresolved(uv_timer_t *timer)
 {
-	finish_with(timer->data, "unresolved");
+	finish_with(timer->data, "unresolved",
+	    "no name server has answered for the target's name in time");
 }
 
 static ht_err icmp_start(void *run, const void *options, const struct probe_host *host)
@@ -518,29 +450,26 @@ static ht_err icmp_start(void *run, const void *options, const struct probe_host
 		[FAMILY_ANY] = AF_UNSPEC, [FAMILY_4] = AF_INET, [FAMILY_6] = AF_INET6
 	};
 	struct icmp_run *r = run;
-	uint8_t seed[sizeof(r->round.cookie) + sizeof(r->id)];
-
 	r->o = options;
 	r->host = host;
-	r->fd = -1;
 	r->started_ns = ht_mono_ns();
 	r->round.wait_ns = r->o->timeout_ns;
 	r->round.payload = (size_t)r->o->size;
 	r->round.pings = r->pings;
-	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
-		return HT_AGAIN;
-	memcpy(&r->round.cookie, seed, sizeof(r->round.cookie));
-	memcpy(&r->id, seed + sizeof(r->round.cookie), sizeof(r->id));
+	ht_err err = icmp_peer_init(&r->peer);
+	if (err)
+		return err;
+	r->round.cookie = r->peer.cookie;
 	uv_timer_init(host->loop, &r->end);
 	r->end.data = r;
 	int64_t left = host->deadline_ns - DEADLINE_MARGIN_NS - r->started_ns;
 	uv_timer_start(
 	    &r->end, on_unresolved, left > 0 ? (uint64_t)(left / HT_NS_PER_MS) : 0, 0);
-	ht_err err = resolve_start(
+	err = resolve_start(
 	    host->loop, r->o->target, families[r->o->family], on_address, r, &r->resolve);
 
 	if (err) /* no memory for a lookup: as good as no answer */
-		finish_with(r, "error");
+		finish_with(r, "error", "no memory to look the target's name up");
 	return HT_OK;
 }
 
@@ -550,8 +479,8 @@ static void on_closed(uv_handle_t *h)
 
 	if (--r->open_handles)
 		return;
-	if (r->fd >= 0)
-		close(r->fd);
+	if (r->peer.fd >= 0)
+		close(r->peer.fd);
 	r->closed(r->closed_arg);
 }
 

@@ -67,6 +67,11 @@ bool round_take(
 	return true;
 }
 
+void round_forged(struct round *r)
+{
+	r->n_forged++;
+}
+
 void round_malformed(struct round *r)
 {
 	r->n_malformed++;
@@ -129,7 +134,7 @@ void round_reason(const struct round *r, char out[static ROUND_REASON_MAX])
 		{ r->n_refused, "pings that could not be sent" },
 		{ r->n_duplicate, "replies that came twice" },
 		{ r->n_late, "late replies" },
-		{ r->n_forged, "replies that answer none of our pings" },
+		{ r->n_forged, "forged replies" },
 		{ r->n_malformed, "truncated or malformed replies" },
 		{ r->n_short, "replies that bring less than was sent" },
 	};

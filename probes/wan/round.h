@@ -43,6 +43,9 @@ void round_refused(struct round *r);
 bool round_take(
     struct round *r, const struct icmp_echo *e, int64_t kernel_ns, int64_t now_ns);
 
+/* An ICMP error about a ping that was never sent. */
+void round_forged(struct round *r);
+
 /* Bytes that are no echo reply at all. */
 void round_malformed(struct round *r);
 
@@ -59,7 +62,7 @@ struct round_times {
  * rank). */
 void round_times(const struct round *r, struct round_times *out);
 
-/* "1 reply twice, 2 late, …": what was wrong, or "" when nothing was. */
+/* "1 replies that came twice, 2 late replies": what was wrong, or "" when nothing was. */
 #define ROUND_REASON_MAX 256
 void round_reason(const struct round *r, char out[static ROUND_REASON_MAX]);
 

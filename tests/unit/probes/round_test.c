@@ -120,7 +120,7 @@ static void test_forged(void **state)
 	assert_false(round_take(&f.round, &e, 0, MS));
 	round_malformed(&f.round);
 	assert_int_equal(f.round.n_answered, 0);
-	assert_string_equal(reason(&f), "3 replies that answer none of our pings, 1 "
+	assert_string_equal(reason(&f), "3 forged replies, 1 "
 					"truncated or malformed replies");
 }
 
