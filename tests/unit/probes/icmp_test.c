@@ -337,6 +337,32 @@ static void test_spoilt_replies(void **state)
 	close(f.fd);
 }
 
+/* Right in all but who sends it: the kernel keeps it from us. */
+static void test_replies_of_another_host(void **state)
+{
+	const struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 8) };
+	struct runner *r = runner_new();
+	struct forger f = { .fd =
+				socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) };
+
+	assert_true(f.fd >= 0);
+	assert_int_equal(bind(f.fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	set_answers(false);
+	uv_poll_init(&r->loop, &f.poll, f.fd);
+	f.poll.data = &f;
+	uv_poll_start(&f.poll, UV_READABLE, on_request);
+	assert_true(runner_run(r, &probe_icmp, ID,
+	    "{target: 127.0.0.1, spacing: 20ms, wait: 200ms, count: 2}", DEADLINE));
+	uv_close((uv_handle_t *)&f.poll, NULL);
+	assert_int_equal(f.requests, 2);
+	assert_string_equal(runner_string(r, HT_M_ICMP_STATUS, ID), "timeout");
+	assert_true(runner_number(r, HT_M_ICMP_LOSS, ID) == 1);
+	set_answers(true);
+	runner_free(r);
+	close(f.fd);
+}
+
 /* The loopback's own MTU is 65,536: the search ends at its ceiling, with one packet. */
 static void test_path_mtu(void **state)
 {
@@ -383,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_troubles_are_readings),
 		cmocka_unit_test(test_forged_and_duplicate_replies),
 		cmocka_unit_test(test_spoilt_replies),
+		cmocka_unit_test(test_replies_of_another_host),
 		cmocka_unit_test(test_path_mtu),
 		cmocka_unit_test(test_cancel_in_every_step),
 		cmocka_unit_test(test_dead_name_server),
