@@ -99,7 +99,7 @@ static void test_answers(void **state)
 
 struct forger {
 	uv_poll_t poll;
-	int fd;
+	int fd, out; /* reads requests; says what comes from a certain host */
 	size_t requests;
 	void (*answer)(
 	    struct forger *f, uint8_t *packet, size_t len, struct sockaddr_in to);
@@ -109,7 +109,8 @@ static void say(
     struct forger *f, const uint8_t *packet, size_t len, const struct sockaddr_in *to)
 {
 	assert_int_equal(
-	    sendto(f->fd, packet, len, 0, (const struct sockaddr *)to, sizeof(*to)), len);
+	    sendto(f->out, packet, len, 0, (const struct sockaddr *)to, sizeof(*to)),
+	    len);
 }
 
 static void seal(uint8_t *packet, size_t len)
@@ -148,9 +149,10 @@ static struct runner *forged_from(struct forger *f, uint32_t source,
 		.sin_addr.s_addr = htonl(source) };
 
 	*f = (struct forger){ .answer = answer,
-		.fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) };
-	assert_true(f->fd >= 0);
-	assert_int_equal(bind(f->fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+		.fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP),
+		.out = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) };
+	assert_true(f->fd >= 0 && f->out >= 0);
+	assert_int_equal(bind(f->out, (const struct sockaddr *)&at, sizeof(at)), 0);
 	set_answers(false);
 	uv_poll_init(&r->loop, &f->poll, f->fd);
 	f->poll.data = f;
@@ -160,6 +162,7 @@ static struct runner *forged_from(struct forger *f, uint32_t source,
 	uv_close((uv_handle_t *)&f->poll, NULL);
 	set_answers(true);
 	close(f->fd);
+	close(f->out);
 	return r;
 }
 
