@@ -11,6 +11,7 @@ import { Rows } from "./parts";
 import { sentence } from "./reasons";
 
 const FOUR = ["contracted", "negotiated", "measured", "used"] as const;
+const NAME = { contracted: "contracted", negotiated: "negotiated", measured: "measuredRate", used: "used" } as const;
 const ROW = 34, BAR = 14, LABEL = 104, VALUE = 118;
 type OnRow = (id: number) => void;
 
@@ -23,8 +24,8 @@ function Bar(p: { of: Figure; what: (typeof FOUR)[number]; y: number; width: num
   const mid = p.y + ROW / 2;
   const label = f.value === null ? `? ${t("unknown")}` : rate(f.value);
   return <g data-figure={p.what} data-status={f.status}>
-    <title>{`${t(p.what)}: ${label}`}</title>
-    <text x={0} y={mid + 4} class="bw-name">{t(p.what)}</text>
+    <title>{`${t(NAME[p.what])}: ${label}`}</title>
+    <text x={0} y={mid + 4} class="bw-name">{t(NAME[p.what])}</text>
     {f.value === null
       ? <rect x={LABEL} y={mid - BAR / 2} width={room} height={BAR} fill="url(#p-unknown)" />
       : <rect x={LABEL} y={mid - BAR / 2} width={Math.max(2, x(f.value) - LABEL)} height={BAR} class={`bw-${p.what}`} />}
@@ -36,7 +37,7 @@ function Bar(p: { of: Figure; what: (typeof FOUR)[number]; y: number; width: num
 
 function Direction(p: { name: "down" | "up"; of: Way; width: number; onRow: OnRow }): JSX.Element {
   const top = most(p.of);
-  const text = FOUR.map((k) => `${t(k)} ${p.of[k].value === null ? t("unknown") : rate(p.of[k].value)}`).join(", ");
+  const text = FOUR.map((k) => `${t(NAME[k])} ${p.of[k].value === null ? t("unknown") : rate(p.of[k].value)}`).join(", ");
   return <div data-way={p.name}>
     <h3>{p.name === "down" ? "↓" : "↑"} {t(p.name === "down" ? "downstream" : "upstream")}</h3>
     <svg width={p.width} height={FOUR.length * ROW} role="img" aria-label={`${t(p.name === "down" ? "downstream" : "upstream")}: ${text}`}>
@@ -50,14 +51,14 @@ function Direction(p: { name: "down" | "up"; of: Way; width: number; onRow: OnRo
 function Source(p: { what: (typeof FOUR)[number]; of: Figure; onRow: OnRow }): JSX.Element {
   const f = p.of;
   if (f.value === null)
-    return <li class="why"><b>{t(p.what)}:</b> {sentence(f.reason ?? "")}. {t("cure")}: {sentence(f.cure ?? "")}.</li>;
+    return <li class="why"><b>{t(NAME[p.what])}:</b> {sentence(f.reason ?? "")}. {t("cure")}: {sentence(f.cure ?? "")}.</li>;
   const more = [f.source ? t(f.source as Key) : "", f.agent ?? "", f.at ? time(f.at) : "",
     f.low != null && f.high != null ? `${t("interval")} ${rate(f.low)} – ${rate(f.high)}` : "",
     f.interface ? `${f.interface}${f.interface_why ? ` (${sentence(f.interface_why)})` : ""}` : "",
     f.coverage != null ? `${t("coverage")} ${percent(f.coverage)}` : "",
     f.busy_hour != null ? `${t("busyHour")} ${f.busy_hour}–${f.busy_hour + 1} h: ${rate(f.busy_hour_mean ?? null)}` : "",
     f.confidence != null ? `${t("confidence")} ${percent(f.confidence)}` : ""].filter(Boolean);
-  return <li class="why"><b>{t(p.what)}:</b> {more.join(" · ")} <Rows ids={f.evidence} onRow={p.onRow} /></li>;
+  return <li class="why"><b>{t(NAME[p.what])}:</b> {more.join(" · ")} <Rows ids={f.evidence} onRow={p.onRow} /></li>;
 }
 
 export const Findings = (p: { of: Finding[] }): JSX.Element | null => p.of.length === 0 ? null :

@@ -286,6 +286,7 @@ const texts = {
   usedByDay: ["Sử dụng theo ngày (phân vị 95)", "Used by day (95th percentile)"],
   findings: ["Số liệu mâu thuẫn", "Figures that contradict each other"],
   pollGaps: ["Khoảng trống", "Gaps"],
+  measuredRate: ["Đo được", "Measured"],
   usedNow: ["Đang dùng", "Used now"],
   newestTest: ["Lần đo tốc độ mới nhất", "Newest throughput test"],
   wanConnected: ["Kết nối WAN", "Connected to the WAN"],
