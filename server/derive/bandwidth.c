@@ -405,10 +405,23 @@ static ht_err reset(struct db *db)
 	return err ? err : problem_reset(db, kinds, HT_COUNT(kinds));
 }
 
+/* Nothing is decided here; only when the next row is needed. */
+static ht_err settle(struct db *db, struct fold_settle *s)
+{
+	struct db_rows *r = db_start(db, &bandwidth_sql, BANDWIDTH_SQL_NEXT_DUE, "");
+	ht_err err = db_next(r);
+
+	if (!err && !db_is_null(r, 0))
+		s->due_ms = db_int(r, 0);
+	db_done(r);
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
 const struct fold fold_bandwidth = {
 	.name = "bandwidth",
 	.version = 1,
 	.sources = 1u << JOURNAL_AGENT | 1u << JOURNAL_OPERATOR | 1u << JOURNAL_SERVER,
 	.apply = apply,
 	.reset = reset,
+	.settle = settle,
 };

@@ -96,6 +96,8 @@ static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	    " document = excluded.document",
 	[BANDWIDTH_SQL_DUE] = "SELECT link FROM link_bandwidth WHERE due_ms <= $1"
 			      " ORDER BY due_ms, link LIMIT 1",
+	[BANDWIDTH_SQL_NEXT_DUE] =
+	    "SELECT min(due_ms) FROM link_bandwidth WHERE due_ms IS NOT NULL",
 	[BANDWIDTH_SQL_POLLS_REMOVE] = "DELETE FROM bandwidth_poll WHERE link = $1",
 	[BANDWIDTH_SQL_REMOVE] = "DELETE FROM link_bandwidth WHERE link = $1",
 	/* Months and hours from before the oldest row cannot be made again. */

@@ -364,6 +364,7 @@ static void test_refold(void **state)
 		if (i % 5 == 0) {
 			struct writer_fold_state s;
 
+			world_flush(w);
 			assert_ok(db_begin(w->db));
 			assert_ok(run_slice(w->db, i % 2 ? 0 : 20 * HT_NS_PER_MS, &s));
 			assert_ok(db_commit(w->db));
