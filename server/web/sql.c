@@ -162,6 +162,14 @@ static const char *const statements[WEB_SQL_STATEMENTS] = {
 	[WEB_SQL_BANDWIDTH_FIRST] =
 	    "SELECT min(hour_ms) FROM bandwidth_hour WHERE link = $1",
 
+	[WEB_SQL_SMOKE_AGENTS] =
+	    "SELECT agent FROM rtt_part WHERE link = $1 AND from_ms >= $2 AND from_ms < "
+	    "$3"
+	    " GROUP BY agent ORDER BY sum(sent) DESC, agent LIMIT 64",
+	[WEB_SQL_SMOKE] =
+	    "SELECT from_ms, sent, received, hist FROM rtt_part WHERE link = $1"
+	    " AND agent = $2 AND from_ms >= $3 AND from_ms < $4 ORDER BY from_ms",
+
 	[WEB_SQL_MACHINES] =
 	    "SELECT m.id, m.class, m.confidence, m.random_mac, m.hostname, m.vendor, "
 	    "m.first_ms,"

@@ -21,4 +21,4 @@ def test_bandwidth(share, tmp_path):  # noqa: F811
     finally:
         s.stop()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len([l for l in done.stdout.splitlines() if l.startswith("ok ")]) == 5, done.stdout
+    assert len([l for l in done.stdout.splitlines() if l.startswith("ok ")]) == 6, done.stdout

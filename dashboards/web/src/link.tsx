@@ -14,6 +14,7 @@ import { OutageTable, RangeSwitch, useRange } from "./outages";
 import { Availability } from "./availability";
 import { BandwidthSection } from "./bandwidth";
 import { WanEvidence } from "./wan";
+import { Smoke } from "./smoke";
 import { Spark } from "./spark";
 
 export function LinkPage(p: { id: string; session: Session }): JSX.Element {
@@ -42,6 +43,7 @@ export function LinkPage(p: { id: string; session: Session }): JSX.Element {
     <section><h2>{t("outages")}</h2><Await of={got}>{(x) => <OutageTable items={[...x.outages].reverse()} withLink={false} onOutage={setOpen} />}</Await></section>
     <BandwidthSection link={p.id} onRow={setRow} />
     <Await of={link}>{(l) => l.wan ? <section class="card" data-wan={l.wan.answer}><h2>{t("wanConnected")}</h2><WanEvidence of={l.wan} onRow={setRow} /></section> : <></>}</Await>
+    <Smoke link={p.id} hours={hours} />
     <Availability link={p.id} />
     <Await of={link}>{(l) => <section class="card"><dl class="facts">
       <div><dt>{t("rtt")}</dt><dd>{millis(l.rtt_s)}</dd></div><div><dt>{t("loss")}</dt><dd>{percent(l.loss)}</dd></div>

@@ -38,6 +38,15 @@ try {
   await shot(page, "bandwidth-vi");
   console.log("ok the four figures of a link that a test contradicts");
 
+  await page.getByRole("button", { name: "6 giờ" }).click();
+  const smoke = page.locator("[data-smoke]");
+  await smoke.locator("g[data-part]").first().waitFor();
+  want((await smoke.locator("g[data-part]").count()) >= 12, "the smoke graph does not draw three hours");
+  const band = (name) => smoke.locator(`g[data-part] .${name}`).first().evaluate((r) => r.getBBox().height);
+  want((await band("smoke-wide")) >= (await band("smoke-half")), "the band of 90 % is narrower than that of a half");
+  want((await smoke.locator(".smoke-loss").count()) >= 1, "loss is not marked");
+  console.log("ok the smoke graph");
+
   const wan = page.locator("section[data-wan]");
   want((await wan.getAttribute("data-wan")) === "no", "the link over the Internet counts as connected");
   const why = await wan.innerText();
