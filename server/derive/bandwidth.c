@@ -191,8 +191,6 @@ static int rates(const struct bandwidth_poll *a, const struct bandwidth_poll *b,
 			 y = rate_poll_of(b, b->in_octets);
 	enum rate_verdict in, out;
 
-	if (isnan(y.speed_bps))
-		y.speed_bps = a->speed_bps;
 	if (strcmp(a->interface, b->interface) != 0)
 		return USAGE_GAP_INTERFACE;
 	if (b->at_ms - a->at_ms > USAGE_APART_MS)
@@ -234,6 +232,10 @@ static void inherit(struct bandwidth_poll *p, const struct bandwidth_poll *befor
 		p->confidence = before->confidence;
 	if (isnan(p->speed_bps))
 		p->speed_bps = before->speed_bps;
+	if (!p->bits)
+		p->bits = before->bits;
+	if (isnan(p->discontinuity_s))
+		p->discontinuity_s = before->discontinuity_s;
 }
 
 static ht_err apply_polls(
@@ -252,8 +254,7 @@ static ht_err apply_polls(
 
 		if (!p->has_in || !p->has_out || (!first && p->at_ms <= known->at_ms))
 			continue;
-		if (!first)
-			inherit(p, known);
+		inherit(p, known);
 		int gap = first ? -1 : rates(known, p, bps);
 		/* The live lane tells the hole; the backlog only fills it. */
 		bool silent = gap == USAGE_GAP_APART && in->row->lane == JOURNAL_HIST;

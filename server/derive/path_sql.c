@@ -4,8 +4,13 @@
 #define OLDEST_ID "coalesce((SELECT min(id) FROM journal WHERE source <> 'operator'), 0)"
 
 static const char *const sql[PATH_STATEMENTS] = {
+	/* What says nothing of the network breaks no span that does. */
 	[PATH_SQL_LAST] = "SELECT from_ms, last_ms, network FROM link_path"
-			  " WHERE link = $1 AND agent = $2 ORDER BY from_ms DESC LIMIT 1",
+			  " WHERE link = $1 AND agent = $2"
+			  " AND (network = 'unknown') = ($3 = 'unknown')"
+			  " ORDER BY from_ms DESC LIMIT 1",
+	[PATH_SQL_PRUNE] =
+	    "DELETE FROM link_path WHERE link = $1 AND agent = $2 AND last_ms < $3",
 	[PATH_SQL_PUT] =
 	    "INSERT INTO link_path (link, agent, from_ms, last_ms, network, reached,"
 	    " target, reason, trace, journal_id)"

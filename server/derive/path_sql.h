@@ -6,6 +6,7 @@
 
 enum path_statement {
 	PATH_SQL_LAST,
+	PATH_SQL_PRUNE,
 	PATH_SQL_PUT,
 	PATH_SQL_INSIDE_PUT,
 	PATH_SQL_RESET,

@@ -161,6 +161,18 @@ static void test_history_of_paths(void **state)
 	trace(w, "own", "ok", "province-wan", "hop");
 	world_fold(w);
 	world_is(w, "SELECT count(*) FROM link_path", "3");
+	/* A trace that fails now and then breaks no span. */
+	w->lane = JOURNAL_DATA;
+	w->at_ms = 0;
+	for (int i = 0; i < 8; i++) {
+		w->now_ms += 10 * MINUTE;
+		if (i % 2)
+			trace(w, "own", "ok", "province-wan", "hop");
+		else
+			trace(w, "own", "timeout", "unknown", "all silent");
+	}
+	world_fold(w);
+	world_is(w, "SELECT count(*) FROM link_path", "4");
 }
 
 /* ── as of a reference date ───────────────────────────────────────────────────────────
