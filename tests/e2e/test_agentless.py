@@ -161,6 +161,16 @@ def test_smoke(api):
     assert api("links/xa-wan/smoke?from=2018-01-02&to=2018-01-01").status == 400
 
 
+def test_metrics(server):
+    c = Client(server.base)
+    c.login("admin", server.password)
+    lines = [l for l in c.call("GET", "/metrics").body.decode().splitlines() if l.startswith("hatang_link_bandwidth_bits_per_second{")]
+    got = {l.split("{")[1].split("}")[0]: float(l.rsplit(" ", 1)[1]) for l in lines}
+    assert got['agency="huyen",link="huyen-wan",figure="measured",direction="down"'] == 21e6
+    assert got['agency="xa",link="xa-wan",figure="used",direction="up"'] == pytest.approx(2e6, rel=0.01)
+    assert not any('link="xa-wan",figure="measured"' in k for k in got)  # unknown is no line
+
+
 def test_scope(server):
     admin = Client(server.base)
     admin.login("admin", server.password)
