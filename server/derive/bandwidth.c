@@ -206,14 +206,14 @@ static int rates(const struct bandwidth_poll *a, const struct bandwidth_poll *b,
 }
 
 static ht_err poll_put(struct db *db, const char *link, const struct fold_input *in,
-    struct bandwidth_poll *p)
+    enum journal_lane lane, const struct bandwidth_poll *p)
 {
 	char octets[2][24];
 
 	snprintf(octets[0], sizeof(octets[0]), "%" PRIu64, p->in_octets);
 	snprintf(octets[1], sizeof(octets[1]), "%" PRIu64, p->out_octets);
 	return db_exec(db, &bandwidth_sql, BANDWIDTH_SQL_POLL_PUT, "ssissDissiDDDi", link,
-	    in->row->agent, (int64_t)in->row->lane, p->interface, text_or_null(p->why),
+	    in->row->agent, (int64_t)lane, p->interface, text_or_null(p->why),
 	    p->confidence, p->at_ms, octets[0], octets[1],
 	    (int64_t)(p->bits ? p->bits : 64), p->uptime_s, p->discontinuity_s,
 	    p->speed_bps, p->journal_id);
@@ -238,6 +238,29 @@ static void inherit(struct bandwidth_poll *p, const struct bandwidth_poll *befor
 		p->discontinuity_s = before->discontinuity_s;
 }
 
+/* One poll after the newest known one. */
+static ht_err apply_poll(struct hour *t, const struct fold_input *in,
+    struct bandwidth_subject *s, struct bandwidth_poll *p)
+{
+	struct bandwidth_poll *known = &s->known;
+	bool live = in->row->lane == JOURNAL_DATA, first = known->at_ms == INT64_MIN;
+	ht_err err = HT_OK;
+	double bps[2];
+
+	inherit(p, known);
+	int gap = first ? -1 : rates(known, p, bps);
+	if (!first && gap < 0)
+		err = spread(t, known->at_ms, p->at_ms, bps[0], bps[1]);
+	/* The live lane tells the hole; the backlog, which begins where the hole does,
+	 * only fills it. */
+	if (!first && gap >= 0 && (live || gap != USAGE_GAP_APART))
+		err = count_gap(t, p->at_ms, gap);
+	if (!err && live && gap == USAGE_GAP_APART)
+		err = poll_put(t->db, s->link, in, JOURNAL_HIST, known);
+	*known = *p;
+	return err;
+}
+
 static ht_err apply_polls(
     struct db *db, const struct fold_input *in, struct bandwidth_subject *s)
 {
@@ -249,25 +272,15 @@ static ht_err apply_polls(
 
 	for (size_t i = 0; i < s->n_polls && !err; i++) {
 		struct bandwidth_poll *p = &s->polls[i];
-		bool first = known->at_ms == INT64_MIN;
-		double bps[2];
 
-		if (!p->has_in || !p->has_out || (!first && p->at_ms <= known->at_ms))
-			continue;
-		inherit(p, known);
-		int gap = first ? -1 : rates(known, p, bps);
-		/* The live lane tells the hole; the backlog only fills it. */
-		bool silent = gap == USAGE_GAP_APART && in->row->lane == JOURNAL_HIST;
-		if (!first && gap < 0)
-			err = spread(&t, known->at_ms, p->at_ms, bps[0], bps[1]);
-		else if (!first && !silent)
-			err = count_gap(&t, p->at_ms, gap);
-		*known = *p;
+		if (p->has_in && p->has_out &&
+		    (known->at_ms == INT64_MIN || p->at_ms > known->at_ms))
+			err = apply_poll(&t, in, s, p);
 	}
 	if (!err)
 		err = hour_save(&t);
 	if (!err && known->at_ms != INT64_MIN)
-		err = poll_put(db, s->link, in, known);
+		err = poll_put(db, s->link, in, in->row->lane, known);
 	return err;
 }
 

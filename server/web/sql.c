@@ -40,7 +40,9 @@
 static const char *const statements[WEB_SQL_STATEMENTS] = {
 	[WEB_SQL_DATA_VERSION] = "PRAGMA data_version",
 	[WEB_SQL_MARK_LINKS] =
-	    "SELECT count(*) || ' ' || coalesce(sum(since_ms % 1000003), 0) || ' ' ||"
+	    "SELECT (SELECT count(*) || ' ' || coalesce(max(journal_id), 0) FROM"
+	    " bandwidth_test) || ' ' || count(*) || ' ' ||"
+	    " coalesce(sum(since_ms % 1000003), 0) || ' ' ||"
 	    " coalesce(max(measured_ms), 0) || ' ' || group_concat(substr(state, 1, 3), "
 	    "'')"
 	    " FROM link_fact",

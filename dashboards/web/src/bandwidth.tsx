@@ -74,7 +74,7 @@ function Days(p: { of: BandwidthDay[]; way: "down" | "up"; contracted: number | 
   return <svg width={p.width} height={height + 16} role="img" aria-label={t("usedByDay")} data-days={p.way}>
     {p.of.map((d, i) => {
       const v = d[p.way].p95;
-      return <g key={d.from} data-kind={d.kind}><title>{`${day(d)} ${name(d)} · ${v === null ? t("unknown") : rate(v)} · ${t("coverage")} ${percent(d.coverage)}`}</title>
+      return <g key={d.from} data-kind={d.kind}><title>{`${day(d)} ${name(d)}${d.provisional ? ` (${t("notDecided")})` : ""} · ${v === null ? t("unknown") : rate(v)} · ${t("coverage")} ${percent(d.coverage)}`}</title>
         {!d.works && <rect x={i * step} y={0} width={step} height={height} class="bw-off" />}
         {v === null ? <rect x={i * step + 1} y={height - 8} width={Math.max(1, step - 2)} height={8} fill="url(#p-unknown)" />
           : <rect x={i * step + 1} y={y(v)} width={Math.max(1, step - 2)} height={height - y(v)} class="bw-used" />}

@@ -289,6 +289,7 @@ const texts = {
   measuredRate: ["Đo được", "Measured"],
   smoke: ["Trễ khứ hồi (đồ thị khói)", "Round trips (smoke graph)"],
   smokeHint: ["Dải đậm: một nửa số ping; dải nhạt: 90 %; vạch: trung vị; chấm đỏ: mất gói. Chỗ trống: không đo.", "Dark band: half of the pings; light band: 90 %; line: median; red dots: loss. Blank: not measured."],
+  notDecided: ["lịch nghỉ chưa có quyết định", "no decision on days off yet"],
   usedNow: ["Đang dùng", "Used now"],
   newestTest: ["Lần đo tốc độ mới nhất", "Newest throughput test"],
   wanConnected: ["Kết nối WAN", "Connected to the WAN"],

@@ -202,6 +202,9 @@ static void test_backlog(void **state)
 	world_is(w, DOC("used_window.observed"), "32");
 	world_near(w, DOC("down.used.peak"), 6e6);
 	world_is(w, "SELECT count(*) FROM bandwidth_hour", "3");
+	/* Not a minute is missing where the backlog begins. */
+	world_is(w, "SELECT count(*) FROM bandwidth_hour WHERE hex(slots) LIKE '01FF0F%'",
+	    "2");
 }
 
 static void poll_briefly(struct world *w, const struct device *d)
