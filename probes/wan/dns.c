@@ -266,7 +266,7 @@ static void begin_chain(struct dns_run *r, const uint8_t *bytes, size_t len)
 static void on_unchecked(void *arg, const struct dns_exchanged *x)
 {
 	struct dns_run *r = arg;
-	struct dns_answer a;
+	struct dns_answer a = { 0 };
 
 	if (x->end != DNS_ANSWERED) {
 		judge(r, DNS_INDETERMINATE, "the resolver failed, also without checking");
@@ -280,8 +280,7 @@ static void on_unchecked(void *arg, const struct dns_exchanged *x)
 	    dns_answer_read(x->bytes, x->len, r->o->name, dns_options_type(r->o), &a) ||
 	    a.rcode == SERVFAIL;
 
-	if (!failed)
-		dns_answer_fini(&a);
+	dns_answer_fini(&a);
 	if (failed)
 		judge(r, DNS_INDETERMINATE, "the resolver failed, also without checking");
 	else

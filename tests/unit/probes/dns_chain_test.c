@@ -181,7 +181,6 @@ static void test_what_was_spoiled_is_bogus(void **state)
 		    "does not hold" },
 		{ NULL, 0, 0, "no.one.test. 300 IN A 203.0.113.66", "no.one.test.", A,
 		    "no signature" },
-		{ "www.unsigned.test.", A, 0, NULL, "here.one.test.", 0, "" },
 		{ "here.one.test.", 0, CNAME, NULL, "here.one.test.", A, "no signature" },
 		{ "www.one.test.", NSEC, 0, NULL, "www.one.test.", MX, "not proven" },
 		{ "www.one.test.", 0, NSEC, NULL, "www.one.test.", MX, "not proven" },
@@ -205,9 +204,8 @@ static void test_what_was_spoiled_is_bogus(void **state)
 			dns_world_drop(w, cases[i].drop, cases[i].type);
 		if (cases[i].add)
 			dns_world_add(w, cases[i].add);
-		if (cases[i].asked)
-			assert_verdict(
-			    w, cases[i].name, cases[i].asked, DNS_BOGUS, cases[i].says);
+		assert_verdict(
+		    w, cases[i].name, cases[i].asked, DNS_BOGUS, cases[i].says);
 		dns_world_free(w);
 	}
 }
