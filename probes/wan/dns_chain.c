@@ -19,6 +19,7 @@ enum {
 	KEYS_MAX = 16,
 	SIGS_MAX = 8,
 	PROOFS_MAX = 16,
+	TRIED_MAX = 32, /* records that might be proofs */
 	WHY_MAX = 256,
 	NAME_SHOWN = 128,
 };
@@ -206,11 +207,13 @@ static ldns_rr_list *proofs_in(struct dns_chain *c, const ldns_pkt *pkt)
 	const ldns_rr_list *section = ldns_pkt_authority(pkt);
 	ldns_rr_list *out = ldns_rr_list_new();
 	const char *why;
+	size_t tried = 0;
 
 	for (size_t i = 0; out && i < ldns_rr_list_rr_count(section); i++) {
 		const ldns_rr *rr = ldns_rr_list_rr(section, i);
 
-		if (!dns_is_proof(rr) || ldns_rr_list_rr_count(out) == PROOFS_MAX ||
+		if (!dns_is_proof(rr) || tried++ >= TRIED_MAX ||
+		    ldns_rr_list_rr_count(out) == PROOFS_MAX ||
 		    check_in(c, section, ldns_rr_owner(rr),
 			(uint16_t)ldns_rr_get_type(rr), NULL, &why) != DNS_CHECK_GOOD)
 			continue;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "probes/wan/dns_chain.h"
 #include "unit/probes/dns_world.h"
 
@@ -289,6 +290,23 @@ static void test_anchors(void **state)
 	dns_anchors_free(anchors);
 }
 
+/* What the package dns-root-data brings. */
+static void test_the_roots_keys_of_this_system(void **state)
+{
+	static const char file[] = "/usr/share/dns/root.key";
+	struct dns_anchors *anchors;
+	char *text;
+	size_t len;
+
+	if (ht_file_read(file, 65536, &text, &len, NULL)) {
+		print_message("SKIPPED: %s is not there (dns-root-data)\n", file);
+		skip();
+	}
+	assert_ok(dns_anchors_parse(text, &anchors, NULL));
+	dns_anchors_free(anchors);
+	free(text);
+}
+
 static void test_a_server_that_fails_leaves_it_open(void **state)
 {
 	static uint8_t bytes[65536];
@@ -341,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_a_wildcard_must_prove_that_it_may),
 		cmocka_unit_test(test_time_and_keys),
 		cmocka_unit_test(test_anchors),
+		cmocka_unit_test(test_the_roots_keys_of_this_system),
 		cmocka_unit_test(test_a_server_that_fails_leaves_it_open),
 	};
 
