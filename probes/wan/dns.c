@@ -130,6 +130,17 @@ static void tell_question(const struct dns_run *r, const struct teller *t)
 	tell_string(t, HT_M_DNS_NAME, text);
 }
 
+/* Of the status, and of the answer's security. */
+static void tell_reason(const struct dns_run *r, const struct teller *t)
+{
+	char text[2 * REASON_MAX + 4];
+
+	snprintf(text, sizeof(text), "%s%s%s", r->reason,
+	    r->reason[0] && r->security_why[0] ? "; " : "", r->security_why);
+	if (text[0])
+		tell_string(t, HT_M_DNS_REASON, text);
+}
+
 static void finish(struct dns_run *r, const char *status)
 {
 	const struct teller t = { r->host, r->host->instance, r->started_ns };
@@ -148,9 +159,7 @@ static void finish(struct dns_run *r, const char *status)
 	}
 	if (r->judged)
 		tell_string(&t, HT_M_DNS_DNSSEC, dns_security_name(r->security));
-	if (r->reason[0] || r->security_why[0])
-		tell_string(
-		    &t, HT_M_DNS_REASON, r->reason[0] ? r->reason : r->security_why);
+	tell_reason(r, &t);
 	tell_string(&t, HT_M_DNS_STATUS, status);
 	r->host->done(r->host);
 }

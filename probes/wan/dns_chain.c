@@ -348,19 +348,19 @@ static void advance(struct dns_chain *c)
 	}
 }
 
-static void take_keys(struct dns_chain *c, const ldns_pkt *pkt)
+/* Whether `set` is to be believed: one of its keys is trusted already (`entry`), and has
+ * signed it. Decides when not. */
+static bool keys_hold(struct dns_chain *c, const ldns_rr_list *set,
+    const ldns_rr_list *sigs, const ldns_rr_list *entry)
 {
-	const ldns_rr_list *section = ldns_pkt_answer(pkt);
-	ldns_rr_list *set =
-	    dns_rrset(section, c->ask_name, LDNS_RR_TYPE_DNSKEY, 0, KEYS_MAX + 1);
-	ldns_rr_list *sigs = dns_rrset(
-	    section, c->ask_name, LDNS_RR_TYPE_RRSIG, LDNS_RR_TYPE_DNSKEY, SIGS_MAX);
-	ldns_rr_list *keys = set ? dns_zone_keys(set) : NULL;
-	ldns_rr_list *entry = keys ? dns_keys_trusted(keys, c->trusted) : NULL;
 	const char *why;
+	bool at_anchor = !zone_above(c, c->ask_name);
 
-	if (!entry || !sigs)
-		no_memory(c);
+	/* Nothing but a server that knows no DNSSEC has been met so far (RFC 4035 4.3).
+	 */
+	if (at_anchor && (!ldns_rr_list_rr_count(set) || !ldns_rr_list_rr_count(sigs)))
+		decide(c, DNS_INDETERMINATE, c->ask_name,
+		    "keys: the server hands out no signatures", "");
 	else if (!ldns_rr_list_rr_count(set))
 		decide(c, DNS_BOGUS, c->ask_name, "shows no keys", "");
 	else if (ldns_rr_list_rr_count(set) > KEYS_MAX)
@@ -372,11 +372,25 @@ static void take_keys(struct dns_chain *c, const ldns_pkt *pkt)
 	else if (dns_check_set(&c->budget, set, sigs, c->ask_name, entry, NULL, &why) !=
 		 DNS_CHECK_GOOD)
 		decide(c, DNS_BOGUS, c->ask_name, "keys", why);
-	else if (add_zone(c, c->ask_name, keys)) {
-		keys = NULL; /* the zone's now */
-		c->place = BEGIN;
-	} else {
-		keys = NULL;
+	return !c->decided;
+}
+
+static void take_keys(struct dns_chain *c, const ldns_pkt *pkt)
+{
+	const ldns_rr_list *section = ldns_pkt_answer(pkt);
+	ldns_rr_list *set =
+	    dns_rrset(section, c->ask_name, LDNS_RR_TYPE_DNSKEY, 0, KEYS_MAX + 1);
+	ldns_rr_list *sigs = dns_rrset(
+	    section, c->ask_name, LDNS_RR_TYPE_RRSIG, LDNS_RR_TYPE_DNSKEY, SIGS_MAX);
+	ldns_rr_list *keys = set ? dns_zone_keys(set) : NULL;
+	ldns_rr_list *entry = keys ? dns_keys_trusted(keys, c->trusted) : NULL;
+
+	if (!entry || !sigs) {
+		no_memory(c);
+	} else if (keys_hold(c, set, sigs, entry)) {
+		if (add_zone(c, c->ask_name, keys))
+			c->place = BEGIN;
+		keys = NULL; /* taken, either way */
 	}
 	ldns_rr_list_deep_free(set);
 	ldns_rr_list_deep_free(sigs);

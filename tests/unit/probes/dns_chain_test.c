@@ -193,7 +193,6 @@ static void test_what_was_spoiled_is_bogus(void **state)
 		    "not proven" },
 		{ "unsigned.test.", NSEC, 0, NULL, "www.unsigned.test.", A,
 		    "not proven" },
-		{ ".", 0, DNSKEY, NULL, "www.one.test.", A, "keys" },
 	};
 
 	for (size_t i = 0; i < HT_COUNT(cases); i++) {
@@ -259,6 +258,21 @@ static void test_time_and_keys(void **state)
 		assert_verdict(w, "www.one.test.", A, DNS_BOGUS, cases[i].says);
 		dns_world_free(w);
 	}
+}
+
+/* Nothing is known of what a server without DNSSEC says; once a zone was seen to be
+ * signed, signatures that are missing are missing. */
+static void test_a_server_that_knows_no_dnssec(void **state)
+{
+	struct dns_world *w = world(usual, HT_COUNT(usual));
+
+	dns_world_drop_sigs(w, ".", DNSKEY);
+	assert_verdict(
+	    w, "www.one.test.", A, DNS_INDETERMINATE, "hands out no signatures");
+	dns_world_drop(w, ".", DNSKEY);
+	assert_verdict(
+	    w, "www.one.test.", A, DNS_INDETERMINATE, "hands out no signatures");
+	dns_world_free(w);
 }
 
 /* An anchor further down is enough, and one elsewhere is not. */
@@ -358,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_spoiled_is_bogus),
 		cmocka_unit_test(test_a_wildcard_must_prove_that_it_may),
 		cmocka_unit_test(test_time_and_keys),
+		cmocka_unit_test(test_a_server_that_knows_no_dnssec),
 		cmocka_unit_test(test_anchors),
 		cmocka_unit_test(test_the_roots_keys_of_this_system),
 		cmocka_unit_test(test_a_server_that_fails_leaves_it_open),
