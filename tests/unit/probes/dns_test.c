@@ -1,6 +1,7 @@
 /* The probe against servers that misbehave, on a real loop, in a network of its own. */
 #include "unit/test.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,7 +217,7 @@ static void test_strays_are_passed_over(void **state)
 		script.right = false;
 		witness_start(&w, &r->loop);
 		run(r, stray_first, &script, ", wait: 150ms");
-		witness_end(&w, &r->loop, 5);
+		witness_end(&w, &r->loop, 3);
 		assert_status(r, "timeout");
 		assert_no_answer(r);
 		/* the kernel keeps other addresses' messages from us */
@@ -249,14 +250,15 @@ static void test_silence_and_a_lost_question(void **state)
 
 	witness_start(&w, &r->loop);
 	run_at(r, stub_dns_port(s), ", wait: 200ms, tries: 3");
-	witness_end(&w, &r->loop, 5);
-	assert_int_equal(stub_dns_asked(s), 3);
+	witness_end(&w, &r->loop, 3);
+	while (stub_dns_asked(s) < 3) /* they lie in its socket */
+		sched_yield();
 	stub_dns_free(s);
 	assert_status(r, "timeout");
 	assert_no_answer(r);
-	run(r, second_time, NULL, ", wait: 200ms");
+	run(r, second_time, NULL, ", wait: 800ms, tries: 4");
 	assert_status(r, "ok");
-	assert_true(runner_number(r, HT_M_DNS_TIME, ID) > 0.09);
+	assert_true(runner_number(r, HT_M_DNS_TIME, ID) >= 0.199); /* a quarter of it */
 	runner_free(r);
 }
 
@@ -325,7 +327,7 @@ static void test_broken_answers(void **state)
 	for (enum broken b = 0; b < BROKENS; b++) {
 		struct runner *r = runner_new();
 
-		run(r, broken, &b, ", wait: 300ms");
+		run(r, broken, &b, "");
 		assert_status(r, "malformed");
 		assert_no_answer(r);
 		runner_free(r);
@@ -540,7 +542,7 @@ static void test_keys_that_do_not_come(void **state)
 	struct runner *r = runner_new();
 	struct stub_dns *s = stub_dns_start(no_keys, w);
 
-	run_at(r, stub_dns_port(s), ", dnssec: validate, wait: 200ms, tries: 1");
+	run_at(r, stub_dns_port(s), ", dnssec: validate, wait: 600ms, tries: 1");
 	stub_dns_free(s);
 	assert_status(r, "ok");
 	assert_string_equal(runner_string(r, HT_M_DNS_ANSWERS, ID), "192.0.2.1");

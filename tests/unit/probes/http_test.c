@@ -218,12 +218,12 @@ static void test_hostile_servers_disturb_nobody(void **state)
 		stub_serve serve;
 		size_t ticks; /* of somebody else, at least */
 	} cases[] = {
-		{ "http", ", wait: 300ms", "timeout", serve_drip, 5 },
-		{ "http", ", slow_for: 1s", "too-slow", serve_drip, 20 },
-		{ "http", ", wait: 300ms", "timeout", serve_header_drip, 5 },
-		{ "http", ", wait: 200ms", "timeout", serve_silence, 5 },
-		{ "https", ", wait: 300ms", "timeout", serve_tls_drip, 5 },
-		{ "https", ", wait: 200ms", "timeout", serve_silence, 5 },
+		{ "http", ", wait: 300ms", "timeout", serve_drip, 3 },
+		{ "http", ", slow_for: 1s", "too-slow", serve_drip, 10 },
+		{ "http", ", wait: 300ms", "timeout", serve_header_drip, 3 },
+		{ "http", ", wait: 200ms", "timeout", serve_silence, 3 },
+		{ "https", ", wait: 300ms", "timeout", serve_tls_drip, 3 },
+		{ "https", ", wait: 200ms", "timeout", serve_silence, 3 },
 		{ "http", ", max_bytes: 64K", "too-large", serve_endless_body, 0 },
 		{ "http", "", "too-large", serve_endless_header, 0 },
 		{ "http", "", "closed", serve_reset, 0 },
