@@ -459,7 +459,10 @@ static ht_err copy_host(struct transfer *x, const char *text)
 
 	if (err)
 		return err == HT_NOMEM ? err : HT_INVALID;
-	x->host = strdup(url.host);
+	size_t len = strlen(url.host);
+
+	/* no certificate has the final dot of an absolute name */
+	x->host = strndup(url.host, len - (len > 1 && url.host[len - 1] == '.'));
 	return x->host ? HT_OK : HT_NOMEM;
 }
 

@@ -415,6 +415,8 @@ static void test_a_good_certificate(void **state)
 	assert_non_null(strstr(s.request, "\r\nHost: portal.test:"));
 	run_tls(r, STUB_CERT_GOOD, "127.0.0.1", "", &s);
 	assert_status(r, "ok");
+	run_tls(r, STUB_CERT_GOOD, "Portal.test.", "", &s);
+	assert_status(r, "ok");
 	runner_free(r);
 }
 
@@ -643,8 +645,8 @@ int main(void)
 	};
 
 	if (!sandbox_enter() ||
-	    !sandbox_cover(
-		"/etc/hosts", "127.0.0.1 localhost\n127.0.0.1 portal.test\n") ||
+	    !sandbox_cover("/etc/hosts",
+		"127.0.0.1 localhost\n127.0.0.1 portal.test portal.test.\n") ||
 	    !sandbox_cover("/etc/resolv.conf", "nameserver 127.0.0.1\n"))
 		return 0;
 	return cmocka_run_group_tests(tests, make_certs, end_certs);
