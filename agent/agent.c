@@ -20,6 +20,7 @@
 #include "agent/status.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #define TICK_MS       1000
 #define STOP_TICK_MS  50
@@ -643,6 +644,7 @@ static ht_err start_rights(struct agent *a, struct ht_fault *fault)
 		err = owner_give(o->agent.state_dir, o->agent.user, fault);
 	if (!err)
 		err = monitor_start(&config, &a->monitor, fault);
+	ht_secret_hold();
 	if (!err)
 		err = rights_drop(o->agent.user, NULL, 0, fault);
 	return err;

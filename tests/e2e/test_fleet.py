@@ -12,7 +12,7 @@ import pytest
 
 from broker import free_port
 from built import BUILD, DRIVE
-from province import SELFTEST, until
+from province import AGENT, SELFTEST, until
 from test_targets import links_csv, vantage
 
 pytestmark = pytest.mark.xdist_group("snmp")
@@ -166,3 +166,28 @@ def test_the_fleet_is_what_the_registry_says(province):
         until("the new one", lambda: told("snmp/x00003-wan/status") == "ok")
         until("no credentials for where it went", lambda: told("snmp/x00001-wan/status") == "error")
         assert told("snmp/x00001-wan/reason") == "no credentials match its address"
+
+
+def test_credentials_of_systemd_are_roots(tmp_path):
+    """The agent starts as root and gives that up; what systemd hands over belongs to root."""
+    if os.geteuid() != 0 or "0 4294967295" not in " ".join(pathlib.Path("/proc/self/uid_map").read_text().split()[1:]):
+        pytest.skip("only root can give up root: not tested here")
+    given = tmp_path / "given"
+    given.mkdir(mode=0o700)
+    secret(given / "offices", "public", 0o400)
+    config = tmp_path / "agent.yaml"
+    config.write_text(f"agent: {{ id: core, user: nobody, state_dir: {tmp_path}/state }}\n"
+                      "mqtt: { host: 127.0.0.1, ca: /none, cert: /none, key: /none }\n")
+    port = free_port(socket.SOCK_DGRAM)
+
+    def verb(**env):
+        return subprocess.run(
+            [AGENT, "probe", "snmp.interfaces", "--config", config, "--set", "target=127.0.0.1",
+             "--set", f"port={port}", "--set", "community_file=offices", "--json"],
+            capture_output=True, text=True, timeout=30, cwd=tmp_path, env={**os.environ, **env})
+
+    with routers(port):
+        done = verb(CREDENTIALS_DIRECTORY=str(given))
+        assert done.returncode == 0, done.stderr
+        assert '"ok"' in done.stdout and "Gi0/0/2" in done.stdout
+        assert "cannot be read" in verb().stderr
