@@ -4,7 +4,8 @@
  *   snmp_fleet_bench DEVICES SECONDS PORT [YAML]
  *
  * DEVICES is their number, or a file with their addresses. SECONDS 0: until each was
- * polled once. YAML: options of the probe beside `devices`. Prints one JSON object. */
+ * polled once. YAML: options of the probe beside `devices`; without credentials the
+ * community is public. Prints one JSON object. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -120,8 +121,11 @@ static void on_pulse(uv_timer_t *timer)
 
 static void put_devices(struct ht_buf *b, const char *port, const char *more)
 {
-	ht_buf_printf(b, "{port: %s, credentials: [{name: all}]%s%s, devices: [", port,
-	    more ? ", " : "", more ? more : "");
+	bool own = more && strstr(more, "credentials:");
+
+	ht_buf_printf(b, "{port: %s%s%s%s, devices: [", port,
+	    own ? "" : ", credentials: [{name: all}]", more ? ", " : "",
+	    more ? more : "");
 	for (size_t i = 0; i < n_devices; i++) {
 		ht_buf_printf(b, "%s{id: d%05zu, address: ", i ? ", " : "", i);
 		if (addresses)
