@@ -103,6 +103,30 @@ def test_engines_that_restart_forget_and_change(tmp_path):
         d.kill()
 
 
+def test_a_lost_clock_costs_no_poll(tmp_path):
+    """Restarted between two polls: the cached engine is refused, and the same poll asks anew."""
+    d = Snmpd(tmp_path)
+    d.start(boots=41)
+    yaml = ("{interval: 1s, wait: 600ms, retries: 1, tables: [ifXTable], "
+            f"credentials: {credentials(tmp_path)}, devices: [{{id: rt, address: 127.0.0.1, port: {d.port}}}]}}")
+    p = subprocess.Popen([DRIVE, "snmp.fleet", "6.5", "--set", yaml], text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    asked = d.folder / "log"
+    try:
+        until("a poll", lambda: asked.exists() and asked.read_text().count("Connection from") >= 4)
+        d.kill()
+        d.start(boots=3)
+        told = [line.split("\t")[:2] for line in p.communicate()[0].splitlines()]
+    finally:
+        p.kill()
+        d.kill()
+    statuses = [v for k, v in told if k == "snmp/rt/status"]
+    requests = [int(v) for k, v in told if k == "snmp/rt/round_trips"]
+    assert statuses.count("ok") >= len(statuses) - 1 >= 3, "at most the poll that it was killed in"
+    # one poll asked twice in vain, discovered the engine and learned its clock
+    assert max(requests[1:]) >= requests[-1] + 4, requests
+
+
 def test_a_wrong_phrase_is_named(tmp_path):
     d = Snmpd(tmp_path)
     d.start()
