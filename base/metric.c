@@ -92,6 +92,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_REACH_BLIND_REASON]   = { "reach", "blind-reason", STR, .help = "why the vantage is (or is not) blind, one sentence" },
 
 	[HT_M_SNMP_STATUS]         = { "snmp", "status", STR, .help = "ok, timeout, unresolved, auth-failed, partial or error" },
+	[HT_M_SNMP_REASON]         = { "snmp", "reason", STR, .help = "what was not read and why, one sentence; not there when all is well" },
 	[HT_M_SNMP_TARGET]         = { "snmp", "target", STR, .help = "the address that was polled" },
 	[HT_M_SNMP_UPTIME]         = { "snmp", "uptime", NUM("s"), .help = "sysUpTime" },
 	[HT_M_SNMP_SYS_NAME]       = { "snmp", "sys_name", STR, .help = "sysName" },

@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 
-enum { SECRET_MAX = 512, PATH_BYTES = 4200 };
+enum { SECRET_MAX = 512, PATH_BYTES = 4200, PHRASE_MIN = 8 };
 
 const char *const credentials_versions[] = { "2c", "3", NULL };
 const char *const credentials_auths[] = { "none", "md5", "sha", "sha-224", "sha-256",
@@ -54,18 +54,34 @@ static ht_err read_secret(const char *file, char **out, struct ht_fault *fault)
 	return HT_OK;
 }
 
-static ht_err check_secret(
-    const char *key, const char *file, const struct ht_node *node, struct ht_fault *fault)
+static void free_secret(char *secret)
+{
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+/* `least`: bytes that it must have (RFC 3414, 11.2). */
+static ht_err check_secret(const char *key, const char *file, size_t least,
+    const struct ht_node *node, struct ht_fault *fault)
 {
 	struct ht_node *at = ht_node_get(node, key);
 	struct ht_fault why = { 0 };
-	char path[PATH_BYTES];
+	char *secret = NULL;
 
 	if (!file)
 		return ht_node_fault(at ? at : node, fault,
 		    "%s is missing: name the file that holds the pass phrase", key);
-	if (secret_path(file, path, sizeof(path), &why))
+	if (read_secret(file, &secret, &why))
 		return ht_node_fault(at ? at : node, fault, "%s: %s", key, why.text);
+	size_t len = strlen(secret);
+
+	free_secret(secret);
+	if (len < least)
+		return ht_node_fault(at ? at : node, fault,
+		    "%s: the pass phrase in %s has %zu bytes; SNMPv3 asks for %zu at "
+		    "least",
+		    key, file, len, least);
 	return HT_OK;
 }
 
@@ -76,7 +92,7 @@ ht_err credentials_check(const struct credentials_options *o, const struct ht_no
 
 	if (o->version == CREDENTIALS_2C)
 		return o->community_file ? check_secret("community_file",
-					       o->community_file, node, fault)
+					       o->community_file, 0, node, fault)
 					 : HT_OK;
 	if (!o->user)
 		return ht_node_fault(node, fault, "user is missing: version 3 needs one");
@@ -84,9 +100,9 @@ ht_err credentials_check(const struct credentials_options *o, const struct ht_no
 		return ht_node_fault(
 		    node, fault, "priv needs authentication: set auth, or priv: none");
 	if (o->auth)
-		err = check_secret("auth_file", o->auth_file, node, fault);
+		err = check_secret("auth_file", o->auth_file, PHRASE_MIN, node, fault);
 	if (!err && o->priv)
-		err = check_secret("priv_file", o->priv_file, node, fault);
+		err = check_secret("priv_file", o->priv_file, PHRASE_MIN, node, fault);
 	return err;
 }
 
@@ -103,6 +119,18 @@ static ht_err read_community(
 				 : copy("public", &c->community);
 }
 
+static ht_err read_key(
+    const char *auth, const char *file, struct session_key *out, struct ht_fault *fault)
+{
+	char *phrase = NULL;
+	ht_err err = read_secret(file, &phrase, fault);
+
+	if (!err && session_key_make(auth, phrase, out))
+		*out = (struct session_key){ .len = 0 };
+	free_secret(phrase);
+	return err;
+}
+
 static ht_err read_user(
     const struct credentials_options *o, struct credentials *c, struct ht_fault *fault)
 {
@@ -110,10 +138,10 @@ static ht_err read_user(
 
 	c->auth = auth_protocols[o->auth];
 	c->priv = priv_protocols[o->priv];
-	if (!err && o->auth && o->auth_file)
-		err = read_secret(o->auth_file, &c->auth_secret, fault);
-	if (!err && o->priv && o->priv_file)
-		err = read_secret(o->priv_file, &c->priv_secret, fault);
+	if (!err && c->auth && o->auth_file)
+		err = read_key(c->auth, o->auth_file, &c->auth_key, fault);
+	if (!err && c->auth && c->priv && o->priv_file)
+		err = read_key(c->auth, o->priv_file, &c->priv_key, fault);
 	return err;
 }
 
@@ -130,18 +158,9 @@ ht_err credentials_read(
 	return err;
 }
 
-static void free_secret(char *secret)
-{
-	if (secret)
-		explicit_bzero(secret, strlen(secret));
-	free(secret);
-}
-
 void credentials_fini(struct credentials *c)
 {
 	free_secret(c->community);
-	free_secret(c->auth_secret);
-	free_secret(c->priv_secret);
 	free(c->user);
-	*c = (struct credentials){ 0 };
+	explicit_bzero(c, sizeof(*c));
 }

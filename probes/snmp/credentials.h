@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/option.h"
+#include "probes/snmp/session.h"
 
 enum credentials_version { CREDENTIALS_2C, CREDENTIALS_3 };
 
@@ -48,14 +49,14 @@ HT_MUST_CHECK ht_err credentials_check(const struct credentials_options *o,
 
 struct credentials {
 	bool v3;
-	char *community;         /* 2c */
-	char *user;              /* 3 */
-	const char *auth, *priv; /* as net-snmp calls them; NULL: none */
-	char *auth_secret, *priv_secret;
+	char *community;                       /* 2c */
+	char *user;                            /* 3 */
+	const char *auth, *priv;               /* as net-snmp calls them; NULL: none */
+	struct session_key auth_key, priv_key; /* len 0: of no use, too short a phrase */
 };
 
-/* Read the secrets. HT_NOTFOUND, HT_DENIED (others may read it), HT_TOOLARGE, HT_IO,
- * HT_NOMEM, with the file and the cure. */
+/* Read the secrets; pass phrases become keys at once. HT_NOTFOUND, HT_DENIED (others may
+ * read it), HT_TOOLARGE, HT_IO, HT_NOMEM, with the file and the cure. */
 HT_MUST_CHECK ht_err credentials_read(
     const struct credentials_options *o, struct credentials *out, struct ht_fault *fault);
 

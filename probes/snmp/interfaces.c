@@ -46,7 +46,7 @@ struct interfaces_run {
 	bool finished;
 	struct table table;
 	char target[HT_ADDR_TEXT];
-	struct credentials credentials; /* until the device is opened */
+	struct credentials credentials;
 	uv_timer_t end;
 	int open_handles;
 	void (*closed)(void *arg);
@@ -64,6 +64,7 @@ static void finish(struct interfaces_run *r, const char *status)
 		.device = r->host->instance,
 		.target = r->target[0] ? r->target : NULL,
 		.status = status,
+		.reason = r->device ? device_reason(r->device) : NULL,
 		.requests = r->device ? &requests : NULL,
 		.link_interface = r->o->link_interface };
 
@@ -123,8 +124,8 @@ static void on_address(void *arg, ht_err err, const struct sockaddr *addr)
 		.retries = (int)o->retries,
 		.tables = MIB_INTERFACES };
 
-	err = device_open(r->host->loop, &config, &r->table, on_polled, r, &r->device);
-	credentials_fini(&r->credentials);
+	err = device_open_take(
+	    r->host->loop, &config, NULL, &r->table, on_polled, r, &r->device);
 	if (err)
 		finish(r, err == HT_INVALID ? "auth-failed" : "error");
 }

@@ -76,8 +76,9 @@ static bool interface_cell(struct table *t, const struct mib_column *c,
 		row->at_ns = at_ns;
 	if (c->text && v->type == SESSION_OCTETS)
 		return table_put_text(row, c->what, v->bytes, v->len) == HT_OK;
-	if (!c->text && number_of(v, &number))
-		table_put_number(row, c->what, number);
+	if (c->text || !number_of(v, &number))
+		return false;
+	table_put_number(row, c->what, number);
 	return true;
 }
 

@@ -33,9 +33,8 @@ struct mib_table {
 	size_t n_columns; /* at most WALK_COLUMNS_MAX */
 	/* Whether a column is needed, after what was read so far. NULL: all are. */
 	bool (*wanted)(const struct table *t, const struct mib_column *c);
-	/* One cell; `index` is what follows the column in its name. A value of a wrong
-	 * type is as good as not there. False: it could not be kept, the table is
-	 * partial. */
+	/* One cell; `index` is what follows the column in its name. False: it is of a
+	 * wrong type or could not be kept; the table is partial then. */
 	bool (*cell)(struct table *t, const struct mib_column *c,
 	    const struct session_oid *index, const struct session_value *v,
 	    int64_t at_ns);

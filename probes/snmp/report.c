@@ -162,5 +162,7 @@ void report_poll(const struct report *r, struct table *t)
 		emit_device_number(r, HT_M_SNMP_INTERFACES, now, (double)t->n);
 	if (r->requests)
 		emit_device_number(r, HT_M_SNMP_ROUND_TRIPS, now, *r->requests);
+	if (r->reason && r->reason[0])
+		emit_device_string(r, HT_M_SNMP_REASON, now, r->reason);
 	emit_device_string(r, HT_M_SNMP_STATUS, now, r->status);
 }
