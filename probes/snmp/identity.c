@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "probes/snmp/identity_ids.h"
+#include "probes/snmp/iftype.h"
 
 /* More bearers of one text than this, and it tells them apart no more: as a way to find
  * candidates it would only make every row one of every other. */
@@ -83,18 +84,9 @@ static uint32_t mark_of(const struct identity_row *r, enum identity_text t)
 	return hash(text);
 }
 
-/* Ethernet has had several types (RFC 3635 section 3.2.4); firmwares move between them.
- */
-static uint32_t type_class(uint32_t type)
-{
-	enum { ETHERNET = 6, FAST = 62, FAST_FX = 69, GIGABIT = 117 };
-
-	return type == FAST || type == FAST_FX || type == GIGABIT ? ETHERNET : type;
-}
-
 static void describe_row(struct face *f, const struct identity_row *r)
 {
-	*f = (struct face){ .index = r->index, .type = type_class(r->type) };
+	*f = (struct face){ .index = r->index, .type = iftype_class(r->type) };
 	for (size_t t = 0; t < IDENTITY_TEXTS; t++)
 		f->marks[t] = mark_of(r, (enum identity_text)t);
 }
@@ -102,7 +94,7 @@ static void describe_row(struct face *f, const struct identity_row *r)
 static void describe_known(struct face *f, const struct identity_known *k)
 {
 	*f = (struct face){
-		.index = k->index, .type = type_class(k->type), .gone = k->gone
+		.index = k->index, .type = iftype_class(k->type), .gone = k->gone
 	};
 	memcpy(f->marks, k->marks, sizeof(f->marks));
 }
@@ -460,31 +452,44 @@ static void remember_row(struct identity_known *next, const struct matching *m,
 		next->type = before->type;
 }
 
+/* Those that are missing from a whole table are gone; of a part nobody can say so. */
+static size_t remember_missing(struct identity_known *next, size_t n,
+    const struct matching *m, const struct identity *k, bool whole)
+{
+	size_t gone = 0;
+
+	for (size_t i = 0; i < k->n && n < IDENTITY_MAX + IDENTITY_GONE_MAX; i++) {
+		bool is_gone = whole || k->known[i].gone;
+
+		if (m->known[i].there || (is_gone && gone == IDENTITY_GONE_MAX))
+			continue;
+		gone += is_gone;
+		next[n] = k->known[i];
+		next[n++].gone = is_gone;
+	}
+	return n;
+}
+
 static void remember(struct identity *k, const struct matching *m,
-    const struct identity_row *rows, const struct identity_match *out,
+    const struct identity_row *rows, const struct identity_match *out, bool whole,
     struct identity_known *next)
 {
-	size_t n = m->n_rows, gone = 0;
+	size_t n = m->n_rows;
 
 	for (size_t i = 0; i < n; i++)
 		remember_row(&next[i], m, k, i, &rows[i], &out[i]);
-	for (size_t i = 0; i < k->n && gone < IDENTITY_GONE_MAX; i++) {
-		if (m->known[i].there)
-			continue;
-		next[n + gone] = k->known[i];
-		next[n + gone++].gone = true;
-	}
+	n = remember_missing(next, n, m, k, whole);
 	free(k->known);
 	k->known = next;
-	k->n = n + gone;
+	k->n = n;
 }
 
 ht_err identity_match(struct identity *k, const struct identity_row *rows, size_t n,
-    size_t id_max, struct identity_match *out)
+    bool whole, size_t id_max, struct identity_match *out)
 {
 	assert(id_max >= IDENTITY_ID_MIN && id_max <= IDENTITY_ID_MAX);
 	size_t kept = n < IDENTITY_MAX ? n : IDENTITY_MAX;
-	struct identity_known *next = calloc(kept + IDENTITY_GONE_MAX, sizeof(*next));
+	struct identity_known *next = calloc(kept + k->n + 1, sizeof(*next));
 	struct identity_match *found = calloc(n + 1, sizeof(*found));
 	struct matching m = { 0 };
 	ht_err err = next && found ? matching_init(&m, k, rows, kept) : HT_NOMEM;
@@ -499,7 +504,7 @@ ht_err identity_match(struct identity *k, const struct identity_row *rows, size_
 		err = identity_ids(k, rows, n, id_max, found);
 	}
 	if (!err) {
-		remember(k, &m, rows, found, next);
+		remember(k, &m, rows, found, whole, next);
 		memcpy(out, found, n * sizeof(*found));
 	} else {
 		free(next);

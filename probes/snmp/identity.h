@@ -89,10 +89,11 @@ struct identity_match {
 /* Match `n` rows (in a stable order, by index) and take them for the known ones of next
  * time. Each gets an id that is its alone on this device and stays. Rows beyond
  * IDENTITY_MAX are named by their texts and not remembered. `k` begins zeroed.
+ *   whole   the table was read to its end: what is missing is gone
  *   id_max  IDENTITY_ID_MIN..IDENTITY_ID_MAX
  *   errors  HT_NOMEM: `k` and `out` as before */
 HT_MUST_CHECK ht_err identity_match(struct identity *k, const struct identity_row *rows,
-    size_t n, size_t id_max, struct identity_match *out);
+    size_t n, bool whole, size_t id_max, struct identity_match *out);
 
 /* One sentence for people. False when there is nothing to say: it is the same. */
 bool identity_why(const struct identity_match *m, char out[static IDENTITY_WHY_MAX]);

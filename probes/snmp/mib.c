@@ -4,34 +4,35 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "probes/snmp/mib_topology.h"
 
 /* ---- IF-MIB (RFC 2863) ---- */
 
 static const struct mib_column if_x_columns[] = {
-	{ 1, TABLE_NAME, true },
-	{ 6, TABLE_HC_IN_OCTETS, false },
-	{ 10, TABLE_HC_OUT_OCTETS, false },
-	{ 15, TABLE_HIGH_SPEED, false },
-	{ 18, TABLE_ALIAS, true },
-	{ 19, TABLE_DISCONTINUITY, false },
+	{ .number = 1, .what = TABLE_NAME, .text = true },
+	{ .number = 6, .what = TABLE_HC_IN_OCTETS },
+	{ .number = 10, .what = TABLE_HC_OUT_OCTETS },
+	{ .number = 15, .what = TABLE_HIGH_SPEED },
+	{ .number = 18, .what = TABLE_ALIAS, .text = true },
+	{ .number = 19, .what = TABLE_DISCONTINUITY },
 };
 
 static const struct mib_column if_columns[] = {
-	{ 2, TABLE_DESCR, true },
-	{ 3, TABLE_TYPE, false },
-	{ 6, TABLE_PHYS, true },
-	{ 7, TABLE_ADMIN, false },
-	{ 8, TABLE_OPER, false },
-	{ 13, TABLE_IN_DISCARDS, false },
-	{ 14, TABLE_IN_ERRORS, false },
-	{ 19, TABLE_OUT_DISCARDS, false },
-	{ 20, TABLE_OUT_ERRORS, false },
+	{ .number = 2, .what = TABLE_DESCR, .text = true },
+	{ .number = 3, .what = TABLE_TYPE },
+	{ .number = 6, .what = TABLE_PHYS, .text = true },
+	{ .number = 7, .what = TABLE_ADMIN },
+	{ .number = 8, .what = TABLE_OPER },
+	{ .number = 13, .what = TABLE_IN_DISCARDS },
+	{ .number = 14, .what = TABLE_IN_ERRORS },
+	{ .number = 19, .what = TABLE_OUT_DISCARDS },
+	{ .number = 20, .what = TABLE_OUT_ERRORS },
 };
 
 static const struct mib_column if_32_columns[] = {
-	{ 5, TABLE_SPEED, false },
-	{ 10, TABLE_IN_OCTETS, false },
-	{ 16, TABLE_OUT_OCTETS, false },
+	{ .number = 5, .what = TABLE_SPEED },
+	{ .number = 10, .what = TABLE_IN_OCTETS },
+	{ .number = 16, .what = TABLE_OUT_OCTETS },
 };
 
 /* ifSpeed always: 0 Mbit/s of ifHighSpeed may be 256 kbit/s. */
@@ -93,6 +94,10 @@ const struct mib_table mib_tables[MIB_COUNT] = {
 	    .cell = interface_cell },
 	[MIB_IF_32] = { "ifTable", { 1, 3, 6, 1, 2, 1, 2, 2, 1 }, 9,
 	    COLUMNS(if_32_columns), .wanted = if_32_wanted, .cell = interface_cell },
+	[MIB_TOPOLOGY] = { .name = "addresses and routes",
+	    .columns = mib_topology_columns,
+	    .n_columns = MIB_TOPOLOGY_COLUMNS,
+	    .cell = mib_topology_cell },
 };
 
 /* ---- the system group ---- */

@@ -56,9 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		for (size_t t = 0; t < IDENTITY_TEXTS; t++)
 			rows[n].texts[t] = word(ht_reader_u8(&r));
 	}
-	if (identity_match(&k, rows, n, IDENTITY_ID_MAX, out) == HT_OK)
+	if (identity_match(&k, rows, n, true, IDENTITY_ID_MAX, out) == HT_OK)
 		check(&k, out, n);
-	if (identity_match(&k, rows, n / 2, 24, out) == HT_OK)
+	if (identity_match(&k, rows, n / 2, len & 1, 24, out) == HT_OK)
 		check(&k, out, n / 2);
 	identity_fini(&k);
 	return 0;

@@ -24,7 +24,7 @@ static void match(
 	for (; list[n].id; n++)
 		rows[n] = (struct identity_row){ list[n].index, list[n].type,
 			{ list[n].name, list[n].alias, list[n].phys, list[n].descr } };
-	assert_ok(identity_match(k, rows, n, IDENTITY_ID_MAX, out));
+	assert_ok(identity_match(k, rows, n, true, IDENTITY_ID_MAX, out));
 	for (size_t i = 0; i < n; i++)
 		assert_string_equal(out[i].id, list[i].id);
 }
@@ -50,6 +50,12 @@ struct story {
 };
 
 static const struct story stories[] = {
+	{ "seen first", { { 0 } },
+	    { { 1, "Gi0/0/1", NULL, NULL, NULL, 0, "Gi0-0-1" },
+		{ 2, "port", NULL, NULL, NULL, 0, "port.2" },
+		{ 3, "port", NULL, NULL, NULL, 0, "port.3" },
+		{ 4, NULL, NULL, NULL, NULL, 0, "if4" },
+		{ 6, "", NULL, NULL, NULL, 0, "if6" } } },
 	{ "nothing changed",
 	    { { 1, "Gi0/0", "WAN", "02:01", NULL, ETHERNET, "Gi0-0" },
 		{ 2, "Gi0/1", NULL, "02:02", NULL, ETHERNET, "Gi0-1" } },
@@ -230,6 +236,26 @@ static void test_what_comes_back_is_the_same(void **state)
 	identity_fini(&k);
 }
 
+/* What a poll did not reach is not gone: its index still counts. */
+static void test_a_part_of_the_table(void **state)
+{
+	static const struct identity_row rows[] = { { 1, 0, { NULL } },
+		{ 2, 0, { NULL } } };
+	struct identity_match out[2];
+
+	for (int whole = 0; whole < 2; whole++) {
+		struct identity k = { 0 };
+
+		assert_ok(identity_match(&k, rows, 2, true, IDENTITY_ID_MAX, out));
+		assert_ok(identity_match(&k, rows, 1, whole, IDENTITY_ID_MAX, out));
+		restart(&k);
+		assert_int_equal(k.n, 2);
+		assert_ok(identity_match(&k, rows, 2, true, IDENTITY_ID_MAX, out));
+		assert_string_equal(out[1].id, whole ? "if2.2" : "if2");
+		identity_fini(&k);
+	}
+}
+
 static void test_reasons(void **state)
 {
 	char why[IDENTITY_WHY_MAX];
@@ -259,7 +285,7 @@ static void test_gone_ones_are_bounded(void **state)
 		struct identity_match out;
 
 		snprintf(name, sizeof(name), "ppp%u", i);
-		assert_ok(identity_match(&k, &row, 1, IDENTITY_ID_MAX, &out));
+		assert_ok(identity_match(&k, &row, 1, true, IDENTITY_ID_MAX, &out));
 		assert_true(k.n <= 1 + IDENTITY_GONE_MAX);
 	}
 	assert_string_equal(k.known[1].id, "ppp998"); /* the newest are kept */
@@ -283,15 +309,15 @@ static void test_huge_devices(void **state)
 		    i % 3 ? i : 0);
 		rows[i] = (struct identity_row){ i + 1, ETHERNET, { names[i], "x" } };
 	}
-	assert_ok(identity_match(&k, rows, MANY, IDENTITY_ID_MAX, a));
+	assert_ok(identity_match(&k, rows, MANY, true, IDENTITY_ID_MAX, a));
 	restart(&k);
-	assert_ok(identity_match(&k, rows, MANY, IDENTITY_ID_MAX, b));
+	assert_ok(identity_match(&k, rows, MANY, true, IDENTITY_ID_MAX, b));
 	for (size_t i = 0; i < MANY; i++)
 		assert_string_equal(a[i].id, b[i].id);
 	/* all onto other places: the names decide */
 	for (uint32_t i = 0; i < MANY; i++)
 		rows[i].index = MANY - i;
-	assert_ok(identity_match(&k, rows, MANY, IDENTITY_ID_MAX, b));
+	assert_ok(identity_match(&k, rows, MANY, true, IDENTITY_ID_MAX, b));
 	for (size_t i = 0; i < IDENTITY_MAX; i++) {
 		if (i % 3)
 			assert_string_equal(a[i].id, b[i].id);
@@ -368,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_stories),
 		cmocka_unit_test(test_memory_rests),
 		cmocka_unit_test(test_what_comes_back_is_the_same),
+		cmocka_unit_test(test_a_part_of_the_table),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_gone_ones_are_bounded),
 		cmocka_unit_test(test_huge_devices),
