@@ -21,8 +21,12 @@ static const struct {
 };
 enum { BY_ROUTE, BY_ADDRESS, BY_ALIAS, BY_NAME, BY_BEING_ALONE };
 
-#define OTHER_SIDE      0.25 /* what is left of a chance */
+/* What is left of a chance. */
+#define OTHER_SIDE 0.25
+#define NOT_UP     0.50 /* the device was reached: something carries it now */
+
 #define ENOUGH          0.40
+#define WORTH_LEARNING  0.60 /* less is judged anew each time */
 #define ODDS_AHEAD      2.0
 #define CONTRARY_ENOUGH 0.90
 #define ODDS_CONTRARY   4.0
@@ -32,6 +36,11 @@ enum { BY_ROUTE, BY_ADDRESS, BY_ALIAS, BY_NAME, BY_BEING_ALONE };
 static bool is_up(const struct table_row *r)
 {
 	return table_has(r, TABLE_OPER) && r->numbers[TABLE_OPER] == IF_OPER_UP;
+}
+
+static bool is_down(const struct table_row *r)
+{
+	return table_has(r, TABLE_OPER) && r->numbers[TABLE_OPER] != IF_OPER_UP;
 }
 
 static bool has_address(const struct table *t, const struct table_row *r)
@@ -110,7 +119,7 @@ static double chance_of(const struct table *t, const struct table_row *r,
 	bool against = uplink_words(r->texts[TABLE_ALIAS]) < 0 || name_says(r) < 0 ||
 		       (h->inside && polled_at(t, r, h));
 
-	return (1 - wrong) * (against ? OTHER_SIDE : 1);
+	return (1 - wrong) * (against ? OTHER_SIDE : 1) * (is_down(r) ? NOT_UP : 1);
 }
 
 static double odds(double chance)
@@ -362,7 +371,8 @@ static void choose_new(const struct table *t, const char *const *ids,
 	say_grounds(k->found, reasons, sizeof(reasons));
 	name_it(out, t, k->best, k->best_chance);
 	snprintf(out->why, sizeof(out->why), "%s", reasons);
-	remember(m, ids[k->best], k->best_chance);
+	if (k->best_chance >= WORTH_LEARNING)
+		remember(m, ids[k->best], k->best_chance);
 }
 
 void uplink_choose(const struct table *t, const char *const *ids,

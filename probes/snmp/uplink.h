@@ -8,7 +8,8 @@
  *        the default route leaves by it 0.80 · it has the address by which the device is
  *        polled, from outside 0.60 · its alias says WAN 0.60 · so does its name 0.30 ·
  *        it is the only one that could be 0.40
- *      Words for the other side (LAN, guests, cameras) take its chance down to a quarter.
+ *      Words for the other side (LAN, guests, cameras) take its chance down to a quarter,
+ *      being down to a half.
  *
  * One candidate must stand out (odds twice those of the next), else there is none, and
  * the sentence says what a person should confirm. Pure; the memory is the caller's. */
