@@ -11,6 +11,7 @@ extern const struct probe_ops probe_lan_passive;
 extern const struct probe_ops probe_posture_host;
 extern const struct probe_ops probe_reach;
 extern const struct probe_ops probe_selftest;
+extern const struct probe_ops probe_snmp_fleet;
 extern const struct probe_ops probe_snmp_interfaces;
 
 /* clang-format off */
@@ -21,6 +22,7 @@ const struct probe_ops *const probe_registry[] = {
 	&probe_posture_host,
 	&probe_reach,
 	&probe_selftest,
+	&probe_snmp_fleet,
 	&probe_snmp_interfaces,
 };
 /* clang-format on */

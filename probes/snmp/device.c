@@ -33,6 +33,7 @@ struct device {
 	struct session_oid system[MIB_SYSTEM_COUNT];
 	uint32_t misread; /* MIB_BIT()s of tables with such cells */
 	int lost;         /* tables in a row that were not answered */
+	bool answered;    /* in this poll */
 	bool over, partial;
 	char reason[DEVICE_REASON_MAX];
 	void (*done)(void *arg, enum device_status status);
@@ -74,7 +75,7 @@ static void finish(struct device *d, enum device_status status)
 		d->memory->engine = *session_engine(d->session);
 		if (d->partial)
 			status = DEVICE_PARTIAL;
-	} else if (d->table->n) {
+	} else if (status == DEVICE_TIMEOUT ? d->answered : d->table->n > 0) {
 		status = DEVICE_PARTIAL;
 	}
 	if (!d->reason[0] && status == DEVICE_TIMEOUT)
@@ -244,6 +245,7 @@ static void forget_other_life(struct device *d)
 
 static void begin_tables(struct device *d)
 {
+	d->answered = true;
 	forget_other_life(d);
 	if (!make_place(d))
 		finish(d, DEVICE_ERROR);

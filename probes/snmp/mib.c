@@ -83,6 +83,37 @@ static bool interface_cell(struct table *t, const struct mib_column *c,
 	return true;
 }
 
+/* ---- who it knows ---- */
+
+static const struct mib_column neighbours_columns[] = {
+	{ 4, NEIGHBOURS_MAC, false },
+	{ 6, NEIGHBOURS_TYPE, false },
+	{ 7, NEIGHBOURS_STATE, false },
+};
+
+static const struct mib_column neighbours_v4_columns[] = {
+	{ 2, NEIGHBOURS_MAC, false },
+	{ 4, NEIGHBOURS_TYPE, false },
+};
+
+static bool neighbours_cell(struct table *t, const struct mib_column *c,
+    const struct session_oid *index, const struct session_value *v, int64_t at_ns)
+{
+	return neighbours_physical_cell(&t->neighbours, c->what, index, v, at_ns);
+}
+
+static bool neighbours_v4_cell(struct table *t, const struct mib_column *c,
+    const struct session_oid *index, const struct session_value *v, int64_t at_ns)
+{
+	return neighbours_media_cell(&t->neighbours, c->what, index, v, at_ns);
+}
+
+static bool neighbours_v4_wanted(const struct table *t, const struct mib_column *c)
+{
+	(void)c;
+	return t->neighbours.n == 0;
+}
+
 /* ---- all tables ---- */
 
 #define COLUMNS(c) .columns = (c), .n_columns = HT_COUNT(c)
@@ -94,10 +125,15 @@ const struct mib_table mib_tables[MIB_COUNT] = {
 	    .cell = interface_cell },
 	[MIB_IF_32] = { "ifTable", { 1, 3, 6, 1, 2, 1, 2, 2, 1 }, 9,
 	    COLUMNS(if_32_columns), .wanted = if_32_wanted, .cell = interface_cell },
-	[MIB_TOPOLOGY] = { .name = "addresses and routes",
+	[MIB_TOPOLOGY] = { .name = "topology",
 	    .columns = mib_topology_columns,
 	    .n_columns = MIB_TOPOLOGY_COLUMNS,
 	    .cell = mib_topology_cell },
+	[MIB_NEIGHBOURS] = { "ipNetToPhysicalTable", { 1, 3, 6, 1, 2, 1, 4, 35, 1 }, 9,
+	    COLUMNS(neighbours_columns), .cell = neighbours_cell },
+	[MIB_NEIGHBOURS_V4] = { "ipNetToMediaTable", { 1, 3, 6, 1, 2, 1, 4, 22, 1 }, 9,
+	    COLUMNS(neighbours_v4_columns), .wanted = neighbours_v4_wanted,
+	    .cell = neighbours_v4_cell },
 };
 
 /* ---- the system group ---- */

@@ -21,6 +21,7 @@ void table_fini(struct table *t)
 	}
 	for (size_t k = 0; k < TABLE_SYSTEM_TEXTS; k++)
 		free(t->system.texts[k]);
+	neighbours_fini(&t->neighbours);
 	free(t->rows);
 	topology_fini(&t->topology);
 	*t = (struct table){ .max = t->max };

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/reading.h"
+#include "probes/snmp/neighbours.h"
 #include "probes/snmp/topology.h"
 
 enum table_text { TABLE_NAME, TABLE_ALIAS, TABLE_DESCR, TABLE_PHYS, TABLE_TEXTS };
@@ -58,6 +59,7 @@ struct table {
 	struct table_system system;
 	struct table_row *rows; /* by ascending index */
 	size_t n, cap, max;
+	struct neighbours neighbours;
 	struct topology topology;
 };
 
