@@ -182,7 +182,7 @@ static void learn(struct device *d, enum walk_outcome outcome)
 
 	m->pace = d->place->pace;
 	if (outcome == WALK_WHOLE || outcome == WALK_PARTIAL)
-		m->rows[at] = (uint16_t)rows;
+		m->rows[at] = (uint16_t)(rows ? rows : 1); /* 0 is: not known */
 	if (t != WALK_FINE) {
 		say(d, mib_tables[at].name, walk_trouble_text(t));
 		m->trouble[at] = (uint8_t)t;

@@ -246,9 +246,11 @@ static void join(struct matching *m, size_t row, size_t known)
 }
 
 /* Most rows of most polls are what they were in every respect. No other pair of either
- * can score more, so they need no scoring. */
-static void join_unchanged(struct matching *m)
+ * can score more, so they need no scoring. True when all are. */
+static bool join_unchanged(struct matching *m)
 {
+	size_t joined = 0;
+
 	const struct lookup *l = m->by[IDENTITY_TEXTS];
 	size_t n = m->n_by[IDENTITY_TEXTS];
 
@@ -261,9 +263,12 @@ static void join_unchanged(struct matching *m)
 		const struct face *k = &m->known[l[at].known];
 
 		if (!k->taken && k->type == f->type &&
-		    memcmp(k->marks, f->marks, sizeof(f->marks)) == 0)
+		    memcmp(k->marks, f->marks, sizeof(f->marks)) == 0) {
 			join(m, i, l[at].known);
+			joined++;
+		}
 	}
+	return joined == m->n_rows;
 }
 
 static int best_first(const void *a, const void *b)
@@ -367,37 +372,46 @@ static void matching_fini(struct matching *m)
 static ht_err matching_init(struct matching *m, const struct identity *k,
     const struct identity_row *rows, size_t n)
 {
-	size_t most = (n > k->n ? n : k->n) + 1;
-	struct lookup *scratch = calloc(most, sizeof(*scratch));
-
 	*m = (struct matching){ .n_rows = n,
 		.n_known = k->n,
 		.rows = calloc(n + 1, sizeof(*m->rows)),
 		.known = calloc(k->n + 1, sizeof(*m->known)),
 		.partner = calloc(n + 1, sizeof(*m->partner)),
 		.ambiguous = calloc(n + 1, sizeof(*m->ambiguous)) };
-	bool ok = scratch && m->rows && m->known && m->partner && m->ambiguous;
-
-	for (size_t t = 0; t <= IDENTITY_TEXTS; t++) {
-		m->by[t] = calloc(k->n + 1, sizeof(*m->by[t]));
-		ok = ok && m->by[t];
-	}
-	if (!ok) {
-		free(scratch);
+	m->by[IDENTITY_TEXTS] = calloc(k->n + 1, sizeof(**m->by));
+	if (!m->rows || !m->known || !m->partner || !m->ambiguous ||
+	    !m->by[IDENTITY_TEXTS])
 		return HT_NOMEM;
-	}
 	for (size_t i = 0; i < n; i++) {
 		describe_row(&m->rows[i], &rows[i]);
 		m->partner[i] = NONE;
 	}
 	for (size_t i = 0; i < k->n; i++)
 		describe_known(&m->known[i], &k->known[i]);
-	find_shared(m->rows, n, scratch);
-	find_shared(m->known, k->n, scratch);
-	for (size_t t = 0; t <= IDENTITY_TEXTS; t++)
-		m->n_by[t] = sort_by(m->known, k->n, t, m->by[t]);
-	free(scratch);
+	m->n_by[IDENTITY_TEXTS] =
+	    sort_by(m->known, k->n, IDENTITY_TEXTS, m->by[IDENTITY_TEXTS]);
 	return HT_OK;
+}
+
+/* What the scores need, of those that are not what they were in every respect. */
+static ht_err matching_prepare(struct matching *m)
+{
+	size_t most = m->n_rows > m->n_known ? m->n_rows : m->n_known;
+	struct lookup *scratch = calloc(most + 1, sizeof(*scratch));
+	bool ok = scratch != NULL;
+
+	for (size_t t = 0; t < IDENTITY_TEXTS; t++) {
+		m->by[t] = calloc(m->n_known + 1, sizeof(**m->by));
+		ok = ok && m->by[t];
+	}
+	if (ok) {
+		find_shared(m->rows, m->n_rows, scratch);
+		find_shared(m->known, m->n_known, scratch);
+	}
+	for (size_t t = 0; t < IDENTITY_TEXTS && ok; t++)
+		m->n_by[t] = sort_by(m->known, m->n_known, t, m->by[t]);
+	free(scratch);
+	return ok ? HT_OK : HT_NOMEM;
 }
 
 /* What agreed between a row and its partner, and what did not. */
@@ -494,12 +508,14 @@ ht_err identity_match(struct identity *k, const struct identity_row *rows, size_
 	struct matching m = { 0 };
 	ht_err err = next && found ? matching_init(&m, k, rows, kept) : HT_NOMEM;
 
-	if (!err) {
-		join_unchanged(&m);
-		err = pairs_find(&m);
+	if (!err && !join_unchanged(&m)) {
+		err = matching_prepare(&m);
+		if (!err)
+			err = pairs_find(&m);
+		if (!err)
+			pairs_join(&m);
 	}
 	if (!err) {
-		pairs_join(&m);
 		conclude(&m, k, n, found);
 		err = identity_ids(k, rows, n, id_max, found);
 	}

@@ -114,6 +114,12 @@ static void name_row(struct naming *g, const char *base, const struct identity_r
 ht_err identity_ids(const struct identity *k, const struct identity_row *rows, size_t n,
     size_t id_max, struct identity_match *out)
 {
+	size_t new = 0;
+
+	for (size_t i = 0; i < n; i++)
+		new += !out[i].id[0];
+	if (!new)
+		return HT_OK;
 	struct naming g = { .bases = calloc(n + 1, sizeof(g.bases[0])),
 		.sorted = calloc(n + 1, sizeof(char *)),
 		.used.at = calloc(k->n + n + 1, sizeof(char *)) };
