@@ -45,15 +45,35 @@ static bool if_32_wanted(const struct table *t, const struct mib_column *c)
 	return true;
 }
 
-static bool number_of(const struct session_value *v, uint64_t *out)
+static bool is_count(int what)
+{
+	return what != TABLE_TYPE && what != TABLE_ADMIN && what != TABLE_OPER;
+}
+
+/* Agents of C programmers send counters as INTEGER, which turns those above 2^31
+ * negative; -1 is what they say when they know nothing. */
+static bool number_of(int what, const struct session_value *v, uint64_t *out)
 {
 	if (v->type == SESSION_UNSIGNED || v->type == SESSION_TICKS)
 		*out = v->number;
 	else if (v->type == SESSION_INTEGER && v->integer >= 0)
 		*out = (uint64_t)v->integer;
+	else if (v->type == SESSION_INTEGER && is_count(what) &&
+		 v->integer >= INT32_MIN && v->integer != -1)
+		*out = (uint32_t)v->integer;
 	else
 		return false;
 	return true;
+}
+
+/* A column for 64 bits that is filled with Counter32 is the one of 32 bits. */
+static int column_of(int what, const struct session_value *v)
+{
+	if (v->type == SESSION_UNSIGNED && v->bits == 64)
+		return what;
+	return what == TABLE_HC_IN_OCTETS    ? TABLE_IN_OCTETS
+	       : what == TABLE_HC_OUT_OCTETS ? TABLE_OUT_OCTETS
+					     : what;
 }
 
 static bool is_octets(int what)
@@ -77,9 +97,9 @@ static bool interface_cell(struct table *t, const struct mib_column *c,
 		row->at_ns = at_ns;
 	if (c->text && v->type == SESSION_OCTETS)
 		return table_put_text(row, c->what, v->bytes, v->len) == HT_OK;
-	if (c->text || !number_of(v, &number))
+	if (c->text || !number_of(c->what, v, &number))
 		return false;
-	table_put_number(row, c->what, number);
+	table_put_number(row, (enum table_number)column_of(c->what, v), number);
 	return true;
 }
 

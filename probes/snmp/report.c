@@ -71,17 +71,20 @@ static const char *status_name(const struct table_row *row, enum table_number n)
 	return names[row->numbers[n]];
 }
 
-/* Both octet counters come from one width: rates must not mix them. */
+/* Both octet counters come from one width, rates must not mix them: 64 bits when both
+ * have them, else 32, else what there is. */
 static void emit_octets(const struct report *r, const struct table_row *row)
 {
-	bool hc =
-	    table_has(row, TABLE_HC_IN_OCTETS) || table_has(row, TABLE_HC_OUT_OCTETS);
+	int wide =
+	    table_has(row, TABLE_HC_IN_OCTETS) + table_has(row, TABLE_HC_OUT_OCTETS);
+	int narrow = table_has(row, TABLE_IN_OCTETS) + table_has(row, TABLE_OUT_OCTETS);
+	bool hc = wide >= narrow;
 
 	emit_counter(
 	    r, row, HT_M_IF_IN_OCTETS, hc ? TABLE_HC_IN_OCTETS : TABLE_IN_OCTETS);
 	emit_counter(
 	    r, row, HT_M_IF_OUT_OCTETS, hc ? TABLE_HC_OUT_OCTETS : TABLE_OUT_OCTETS);
-	if (hc || table_has(row, TABLE_IN_OCTETS) || table_has(row, TABLE_OUT_OCTETS))
+	if (wide || narrow)
 		emit_number(r, row, HT_M_IF_COUNTER_BITS, hc ? 64 : 32);
 }
 
@@ -155,7 +158,7 @@ static bool emit_addresses(
 	for (size_t i = 0; i < t->topology.n_addresses; i++) {
 		const struct topology_address *a = &t->topology.addresses[i];
 
-		if (a->index != row->index)
+		if (!a->index || a->index != row->index)
 			continue;
 		ht_addr_format(&a->addr, text);
 		list_add(list, sizeof(list), text);
@@ -172,7 +175,9 @@ static void emit_place(
 	bool leaves = topology_default_route(&t->topology, (uint32_t)row->index);
 
 	emit_lower(r, t, row);
-	if (leaves || (emit_addresses(r, t, row) && t->topology.n_routes))
+	bool addressed = emit_addresses(r, t, row);
+
+	if (leaves || (addressed && t->topology.n_routes))
 		emit(r, (struct ht_reading){ .metric = HT_M_IF_DEFAULT_ROUTE,
 			    .instance = row->instance,
 			    .at_ns = row->at_ns,
