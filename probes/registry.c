@@ -8,6 +8,7 @@ enum { NAME_EDITS_MAX = 3, NAME_LEN_MAX = 40 };
 extern const struct probe_ops probe_icmp;
 extern const struct probe_ops probe_lan_arp;
 extern const struct probe_ops probe_lan_passive;
+extern const struct probe_ops probe_link_local;
 extern const struct probe_ops probe_posture_host;
 extern const struct probe_ops probe_reach;
 extern const struct probe_ops probe_selftest;
@@ -19,6 +20,7 @@ const struct probe_ops *const probe_registry[] = {
 	&probe_icmp,
 	&probe_lan_arp,
 	&probe_lan_passive,
+	&probe_link_local,
 	&probe_posture_host,
 	&probe_reach,
 	&probe_selftest,

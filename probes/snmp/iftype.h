@@ -19,7 +19,7 @@ enum {
 	IFTYPE_BRIDGE = 209,
 };
 
-enum { IF_OPER_UP = 1, IF_OPER_DOWN = 2, IF_OPER_LOWER_DOWN = 7 };
+enum { IFOPER_UP = 1, IFOPER_DOWN = 2, IFOPER_LOWER_DOWN = 7 };
 
 /* Ethernet has had several types (RFC 3635 section 3.2.4); firmwares move between them.
  */

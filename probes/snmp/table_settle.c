@@ -157,7 +157,7 @@ static double speed_at(const struct table *t, const struct table_row *r, int dep
 		const struct table_row *lower = table_find(t, s[i].lower);
 
 		if (lower && (n == 1 || (table_has(lower, TABLE_OPER) &&
-					    lower->numbers[TABLE_OPER] == IF_OPER_UP)))
+					    lower->numbers[TABLE_OPER] == IFOPER_UP)))
 			sum += speed_at(t, lower, depth + 1);
 	}
 	return sum;

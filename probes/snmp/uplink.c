@@ -35,12 +35,12 @@ enum { BY_ROUTE, BY_ADDRESS, BY_ALIAS, BY_NAME, BY_BEING_ALONE };
 
 static bool is_up(const struct table_row *r)
 {
-	return table_has(r, TABLE_OPER) && r->numbers[TABLE_OPER] == IF_OPER_UP;
+	return table_has(r, TABLE_OPER) && r->numbers[TABLE_OPER] == IFOPER_UP;
 }
 
 static bool is_down(const struct table_row *r)
 {
-	return table_has(r, TABLE_OPER) && r->numbers[TABLE_OPER] != IF_OPER_UP;
+	return table_has(r, TABLE_OPER) && r->numbers[TABLE_OPER] != IFOPER_UP;
 }
 
 static bool has_address(const struct table *t, const struct table_row *r)

@@ -7,7 +7,7 @@
 #include "probes/snmp/iftype.h"
 #include "probes/snmp/uplink.h"
 
-enum { ROWS = 6, UP = IF_OPER_UP, DOWN = IF_OPER_DOWN };
+enum { ROWS = 6, UP = IFOPER_UP, DOWN = IFOPER_DOWN };
 
 struct iface {
 	const char *name, *alias, *address; /* with prefix */
