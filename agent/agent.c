@@ -128,6 +128,11 @@ static ht_err sink_remember(
 	return collect_remember(((struct agent *)arg)->collect, instance, bytes, len);
 }
 
+static ht_err sink_keep(void *arg, const char *name, const void *bytes, size_t len)
+{
+	return collect_keep(((struct agent *)arg)->collect, name, bytes, len);
+}
+
 static void sink_ended(void *arg, const char *instance, bool ok)
 {
 	collect_ended(((struct agent *)arg)->collect, instance);
@@ -362,6 +367,7 @@ static const struct runner_sink sink_of_agent = {
 	.emit = sink_emit,
 	.recall = sink_recall,
 	.remember = sink_remember,
+	.keep = sink_keep,
 	.ended = sink_ended,
 };
 

@@ -109,6 +109,7 @@ static void tell(struct fleet_run *r, struct fleet_device *d, struct table *t,
 	char address[HT_ADDR_TEXT];
 	const struct report report = { .host = r->host,
 		.device = d->id,
+		.key = d->id,
 		.target = address,
 		.status = status,
 		.reason = reason,

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <uv.h>
 
+#include "agent/memories.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/yaml.h"
@@ -74,6 +75,23 @@ static const void *on_recall(const struct probe_host *host, size_t *out_len)
 	(void)host;
 	*out_len = 0;
 	return NULL;
+}
+
+/* The agent's own store, without its spool. */
+static struct memories memories;
+
+static const void *on_recall_of(
+    const struct probe_host *host, const char *key, size_t *out_len)
+{
+	(void)host;
+	return memories_get(&memories, key, out_len);
+}
+
+static ht_err on_remember_of(
+    const struct probe_host *host, const char *key, const void *bytes, size_t len)
+{
+	(void)host;
+	return memories_put(&memories, key, bytes, len, true);
 }
 
 static void on_closed(void *arg)
@@ -195,12 +213,16 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	uv_loop_init(&loop);
+	if (memories_init(&memories, MEMORIES_MAX, MEMORIES_BYTES_MAX))
+		return 1;
 	const struct probe_host host = { .loop = &loop,
 		.deadline_ns = once ? ht_mono_ns() + ONCE_S * HT_NS_PER_S : INT64_MAX,
 		.instance = "bench",
 		.emit = on_emit,
 		.done = on_done,
 		.recall = on_recall,
+		.recall_of = on_recall_of,
+		.remember_of = on_remember_of,
 		.site = &site };
 	double before = cpu_s();
 
@@ -226,5 +248,6 @@ int main(int argc, char **argv)
 	free(options);
 	free(seen);
 	free(addresses);
+	memories_fini(&memories);
 	return 0;
 }
