@@ -38,6 +38,7 @@ struct fleet_device {
 	struct device_place *place;
 	struct table *table;
 	int interruptions;
+	struct report_memory told;
 	/* What was said last in the log. */
 	const char *said;
 	uint32_t said_left_out;
@@ -114,7 +115,9 @@ static void tell(struct fleet_run *r, struct fleet_device *d, struct table *t,
 		.status = status,
 		.reason = reason,
 		.requests = requests,
-		.link_interface = d->target.link_interface };
+		.link_interface = d->target.link_interface,
+		.memory = &d->told,
+		.repeat_ns = r->o->repeat_ns };
 
 	ht_addr_format(&d->target.addr, address);
 	report_poll(&report, t);
