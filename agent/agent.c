@@ -20,6 +20,7 @@
 #include "agent/status.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #define TICK_MS       1000
 #define STOP_TICK_MS  50
@@ -125,6 +126,11 @@ static ht_err sink_remember(
     void *arg, const char *instance, const void *bytes, size_t len)
 {
 	return collect_remember(((struct agent *)arg)->collect, instance, bytes, len);
+}
+
+static ht_err sink_keep(void *arg, const char *name, const void *bytes, size_t len)
+{
+	return collect_keep(((struct agent *)arg)->collect, name, bytes, len);
 }
 
 static void sink_ended(void *arg, const char *instance, bool ok)
@@ -361,6 +367,7 @@ static const struct runner_sink sink_of_agent = {
 	.emit = sink_emit,
 	.recall = sink_recall,
 	.remember = sink_remember,
+	.keep = sink_keep,
 	.ended = sink_ended,
 };
 
@@ -645,6 +652,7 @@ static ht_err start_rights(struct agent *a, struct ht_fault *fault)
 		err = owner_give(o->agent.state_dir, o->agent.user, fault);
 	if (!err)
 		err = monitor_start(&config, &a->monitor, fault);
+	ht_secret_hold();
 	if (!err)
 		err = rights_drop(o->agent.user, NULL, 0, fault);
 	return err;

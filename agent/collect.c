@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/memories.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/name.h"
@@ -25,19 +26,6 @@ struct item {
 	};
 };
 
-enum memory_state {
-	MEMORY_KEPT,   /* in the spool, or on its way with a pack */
-	MEMORY_STAGED, /* of a run that goes on */
-	MEMORY_READY,  /* its run has ended: goes with the next pack */
-};
-
-struct memory {
-	char *instance;
-	void *bytes;
-	size_t len;
-	enum memory_state state;
-};
-
 struct batch {
 	struct item *items;
 	size_t n, cap;
@@ -52,8 +40,7 @@ struct collect {
 	char base_name[HT_ID_MAX + 2];
 	struct senml_encoder *encoder;
 	struct batch open;
-	struct memory *memories;
-	size_t n_memories;
+	struct memories memories;
 	size_t pending;
 	bool seal_soon; /* when the commit under way is done */
 	bool ended;     /* a run, and its readings are open */
@@ -68,9 +55,7 @@ struct commit {
 	struct collect *collect;
 	struct spool_entry entry;
 	struct ht_buf payload;
-	struct ht_buf texts; /* of the memories */
-	struct spool_memory *memories;
-	size_t *memory_index; /* which of collect's they are */
+	struct memories_flight memories;
 	struct spool_gap gaps[GAPS_AT_ONCE];
 	char boot[HT_BOOT_ID_LEN + 1];
 	ht_err err;
@@ -83,9 +68,8 @@ static void commit_free(struct commit *k)
 	if (!k)
 		return;
 	ht_buf_fini(&k->payload);
-	ht_buf_fini(&k->texts);
-	free(k->memories);
-	free(k->memory_index);
+	if (k->memories.n) /* it never left */
+		memories_landed(&k->collect->memories, &k->memories, false);
 	free(k);
 }
 
@@ -98,27 +82,16 @@ static void commit_work(struct worker_job *job, struct spool *spool)
 
 static void seal(struct collect *c);
 
-/* The spool did not take them: they go with the next pack, unless there is a newer one.
- */
-static void memories_again(struct commit *k)
-{
-	for (size_t i = 0; i < k->entry.n_memories; i++) {
-		struct memory *m = &k->collect->memories[k->memory_index[i]];
-		if (m->state == MEMORY_KEPT)
-			m->state = MEMORY_READY;
-	}
-}
-
 static void commit_done(struct worker_job *job)
 {
 	struct commit *k = (struct commit *)job;
 	struct collect *c = k->collect;
 
 	c->pending--;
-	if (k->err && k->err != HT_CORRUPT) {
-		c->counters.failed++;
-		memories_again(k);
-	}
+	bool kept = !k->err || k->err == HT_CORRUPT;
+
+	c->counters.failed += !kept;
+	memories_landed(&c->memories, &k->memories, kept);
 	if (c->config.committed)
 		c->config.committed(c->config.arg, k->err, &job->stats);
 	commit_free(k);
@@ -137,8 +110,6 @@ static struct commit *commit_new(struct collect *c)
 	k->job.work = commit_work;
 	k->job.done = commit_done;
 	ht_buf_init(&k->payload, SENML_PACK_MAX);
-	ht_buf_init(
-	    &k->texts, COLLECT_MEMORIES_MAX * (SPOOL_MEMORY_MAX + HT_INSTANCE_MAX));
 	c->config.clock(c->config.arg, &k->job.now);
 	memcpy(k->boot, k->job.now.boot, sizeof(k->boot));
 	k->job.now.boot = k->boot;
@@ -291,122 +262,25 @@ static ht_err encode(
 
 /* ── Memories ─────────────────────────────────────────────────────────────────────── */
 
-static struct memory *memory_find(struct collect *c, const char *instance)
-{
-	for (size_t i = 0; i < c->n_memories; i++) {
-		if (strcmp(c->memories[i].instance, instance) == 0)
-			return &c->memories[i];
-	}
-	return NULL;
-}
-
-static ht_err memory_add(struct collect *c, const char *instance, struct memory **out)
-{
-	if (c->n_memories >= COLLECT_MEMORIES_MAX)
-		return HT_FULL;
-	struct memory *grown =
-	    realloc(c->memories, (c->n_memories + 1) * sizeof(*c->memories));
-	if (!grown)
-		return HT_NOMEM;
-	c->memories = grown;
-	struct memory *m = &grown[c->n_memories];
-	*m = (struct memory){ .instance = strdup(instance) };
-	if (!m->instance)
-		return HT_NOMEM;
-	c->n_memories++;
-	*out = m;
-	return HT_OK;
-}
-
-static ht_err memory_set(struct collect *c, const char *instance, const void *bytes,
-    size_t len, enum memory_state state)
-{
-	struct memory *m = memory_find(c, instance);
-	void *copy = malloc(len ? len : 1);
-	ht_err err = copy ? HT_OK : HT_NOMEM;
-
-	if (!err && !m)
-		err = memory_add(c, instance, &m);
-	if (err) {
-		free(copy);
-		return err;
-	}
-	memcpy(copy, bytes ? bytes : "", len);
-	free(m->bytes);
-	m->bytes = copy;
-	m->len = len;
-	m->state = state;
-	return HT_OK;
-}
-
 ht_err collect_load(struct collect *c, const struct spool_memory *m)
 {
-	return memory_set(c, m->instance, m->bytes, m->len, MEMORY_KEPT);
+	return memories_load(&c->memories, m->instance, m->bytes, m->len);
 }
 
 const void *collect_recall(struct collect *c, const char *instance, size_t *out_len)
 {
-	const struct memory *m = memory_find(c, instance);
-
-	*out_len = m ? m->len : 0;
-	return m ? m->bytes : "";
+	return memories_get(&c->memories, instance, out_len);
 }
 
 ht_err collect_remember(
     struct collect *c, const char *instance, const void *bytes, size_t len)
 {
-	if (len > SPOOL_MEMORY_MAX)
-		return HT_TOOLARGE;
-	return memory_set(c, instance, bytes, len, MEMORY_STAGED);
+	return memories_put(&c->memories, instance, bytes, len, false);
 }
 
-static size_t memories_ready(const struct collect *c)
+ht_err collect_keep(struct collect *c, const char *name, const void *bytes, size_t len)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < c->n_memories; i++)
-		n += c->memories[i].state == MEMORY_READY;
-	return n;
-}
-
-/* Copies of what is ready; their texts must not move, so all are put first. */
-static ht_err memories_take(struct collect *c, struct commit *k)
-{
-	size_t n = memories_ready(c), at = 0;
-
-	if (n == 0)
-		return HT_OK;
-	k->memories = calloc(n, sizeof(*k->memories));
-	k->memory_index = calloc(n, sizeof(*k->memory_index));
-	if (!k->memories || !k->memory_index)
-		return HT_NOMEM;
-	for (size_t i = 0; i < c->n_memories; i++) {
-		const struct memory *m = &c->memories[i];
-		if (m->state != MEMORY_READY)
-			continue;
-		k->memory_index[at] = i;
-		k->memories[at++].len = m->len;
-		ht_buf_put(&k->texts, m->instance, strlen(m->instance) + 1);
-		ht_buf_put(&k->texts, m->bytes, m->len);
-	}
-	if (ht_buf_err(&k->texts))
-		return ht_buf_err(&k->texts);
-	const char *text = (const char *)k->texts.data;
-	for (size_t i = 0; i < n; i++) {
-		k->memories[i].instance = text;
-		text += strlen(text) + 1;
-		k->memories[i].bytes = text;
-		text += k->memories[i].len;
-	}
-	k->entry.memories = k->memories;
-	k->entry.n_memories = n;
-	return HT_OK;
-}
-
-static void memories_taken(struct commit *k)
-{
-	for (size_t i = 0; i < k->entry.n_memories; i++)
-		k->collect->memories[k->memory_index[i]].state = MEMORY_KEPT;
+	return memories_put(&c->memories, name, bytes, len, true);
 }
 
 /* ── Sealing ──────────────────────────────────────────────────────────────────────── */
@@ -419,8 +293,11 @@ static ht_err seal_pack(struct collect *c, size_t *at)
 
 	if (k)
 		c->sealed_ns = k->job.now.mono_ns;
-	if (!err && *at == c->open.n)
-		err = memories_take(c, k);
+	if (!err && *at == c->open.n && c->memories.ready) {
+		err = memories_take(&c->memories, &k->memories);
+		k->entry.memories = k->memories.entries;
+		k->entry.n_memories = k->memories.n;
+	}
 	if (!err && k->payload.len == 0 && k->entry.n_memories == 0) {
 		commit_free(k);
 		return HT_OK;
@@ -429,8 +306,6 @@ static ht_err seal_pack(struct collect *c, size_t *at)
 		err = commit_submit(k);
 	if (err)
 		commit_free(k);
-	else
-		memories_taken(k);
 	return err;
 }
 
@@ -440,11 +315,11 @@ static void seal(struct collect *c)
 	ht_err err = HT_OK;
 
 	c->seal_soon = c->ended = c->urgent = false;
-	if (c->open.n == 0 && memories_ready(c) == 0)
+	if (c->open.n == 0 && c->memories.ready == 0)
 		return;
 	do {
 		err = seal_pack(c, &at);
-	} while (!err && at < c->open.n);
+	} while (!err && (at < c->open.n || c->memories.ready > 0));
 	if (err) {
 		c->counters.overrun += c->open.n - at;
 		c->overrun = true;
@@ -454,19 +329,10 @@ static void seal(struct collect *c)
 	batch_clear(&c->open);
 }
 
-static bool staged(const struct collect *c)
-{
-	for (size_t i = 0; i < c->n_memories; i++) {
-		if (c->memories[i].state == MEMORY_STAGED)
-			return true;
-	}
-	return false;
-}
-
 void collect_put(struct collect *c, const struct ht_reading *r)
 {
 	/* A run that has remembered something is kept whole, as far as a pack allows. */
-	size_t limit = COLLECT_SEAL_BYTES + (staged(c) ? STAGED_SLACK : 0);
+	size_t limit = COLLECT_SEAL_BYTES + (c->memories.staged ? STAGED_SLACK : 0);
 
 	if (c->open.bytes >= limit) {
 		if (c->pending >= COLLECT_PENDING_MAX) {
@@ -488,12 +354,9 @@ void collect_put(struct collect *c, const struct ht_reading *r)
 
 void collect_ended(struct collect *c, const char *instance)
 {
-	struct memory *m = memory_find(c, instance);
-
 	c->ended = c->open.n > 0;
-	if (!m || m->state != MEMORY_STAGED)
+	if (!memories_end(&c->memories, instance))
 		return;
-	m->state = MEMORY_READY;
 	if (c->pending == 0)
 		seal(c);
 	else
@@ -547,7 +410,7 @@ void collect_tick(struct collect *c)
 {
 	struct spool_now now;
 
-	if (c->open.n == 0 && memories_ready(c) == 0)
+	if (c->open.n == 0 && c->memories.ready == 0)
 		return;
 	c->config.clock(c->config.arg, &now);
 	if (c->open.n > 0 && now.mono_ns < due_ns(c))
@@ -571,7 +434,7 @@ void collect_flush(struct collect *c)
 
 bool collect_idle(const struct collect *c)
 {
-	return c->pending == 0 && c->open.n == 0 && memories_ready(c) == 0;
+	return c->pending == 0 && c->open.n == 0 && c->memories.ready == 0;
 }
 
 /* ── Life ─────────────────────────────────────────────────────────────────────────── */
@@ -596,7 +459,9 @@ ht_err collect_new(const struct collect_config *config, struct collect **out)
 	}
 	memcpy(c->base_name, config->agent, len);
 	memcpy(c->base_name + len, "/", 2);
-	ht_err err = senml_encoder_new(config->format, c->base_name, &c->encoder);
+	ht_err err = memories_init(&c->memories, MEMORIES_MAX, MEMORIES_BYTES_MAX);
+	if (!err)
+		err = senml_encoder_new(config->format, c->base_name, &c->encoder);
 	if (err) {
 		collect_free(c);
 		return err;
@@ -609,11 +474,7 @@ void collect_free(struct collect *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->n_memories; i++) {
-		free(c->memories[i].instance);
-		free(c->memories[i].bytes);
-	}
-	free(c->memories);
+	memories_fini(&c->memories);
 	free(c->open.items);
 	ht_buf_fini(&c->open.texts);
 	senml_encoder_free(c->encoder);

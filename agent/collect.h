@@ -6,9 +6,9 @@
  * at once, however busy, when something is urgent, but never more than two packs on top
  * of each other (so a storm of transitions shares packs).
  *
- * It keeps the probes' memories: what a run remembers is seen by the next run at once,
- * and is committed with the pack that holds the last reading of the run, or not at all.
- * Loop thread only; the worker is borrowed. */
+ * It keeps the probes' memories (memories.h): what a run remembers is seen by the next
+ * run at once, and is committed with the pack that holds the last reading of the run, or
+ * not at all. Loop thread only; the worker is borrowed. */
 #ifndef HT_AGENT_COLLECT_H
 #define HT_AGENT_COLLECT_H
 
@@ -20,9 +20,8 @@
 #define COLLECT_SEAL_NS    (5 * HT_NS_PER_S)
 /* Packs on their way to the disk: room for what a vantage of 20,000 targets has to say
  * when all of them change at once, on a disk that syncs thirty times a second. */
-#define COLLECT_PENDING_MAX  128
-#define COLLECT_URGENT_MAX   2
-#define COLLECT_MEMORIES_MAX 512
+#define COLLECT_PENDING_MAX 128
+#define COLLECT_URGENT_MAX  2
 
 struct collect;
 
@@ -62,9 +61,14 @@ void collect_put(struct collect *c, const struct ht_reading *r);
  * call for the same instance. */
 const void *collect_recall(struct collect *c, const char *instance, size_t *out_len);
 
-/* HT_TOOLARGE, HT_FULL (COLLECT_MEMORIES_MAX), HT_NOMEM. */
+/* Goes with the run's readings, when it has ended. HT_TOOLARGE, HT_FULL, HT_NOMEM. */
 HT_MUST_CHECK ht_err collect_remember(
     struct collect *c, const char *instance, const void *bytes, size_t len);
+
+/* For one of many things that a run watches, "<instance>/<key>": goes with the next pack,
+ * not before what was put before. The same errors. */
+HT_MUST_CHECK ht_err collect_keep(
+    struct collect *c, const char *name, const void *bytes, size_t len);
 
 /* The run is over: its readings and its memory belong together now, and go soon. */
 void collect_ended(struct collect *c, const char *instance);

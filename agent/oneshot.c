@@ -107,7 +107,7 @@ ht_err oneshot_start(struct oneshot *o, uv_loop_t *loop, const struct runner_pro
 		.n_probes = 1,
 		.site = site,
 		.monitor = monitor };
-	const struct runner_sink sink = { o, emit, recall, forget, ended };
+	const struct runner_sink sink = { o, emit, recall, forget, forget, ended };
 	ht_err err = runner_new(loop, &config, &sink, &o->runner);
 	if (err)
 		return err;

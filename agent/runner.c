@@ -1,11 +1,14 @@
 #include "agent/runner.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+
+enum { KEYED_MAX = 2 * HT_INSTANCE_MAX + 2 };
 
 struct slot {
 	struct runner *runner;
@@ -141,6 +144,38 @@ static ht_err host_remember(const struct probe_host *host, const void *bytes, si
 	struct slot *s = host->owner;
 
 	return s->runner->sink.remember(s->runner->sink.arg, key_of(s), bytes, len);
+}
+
+/* "<probe>.<id>/<key>"; ids have no '/'. */
+static bool keyed_name(
+    const struct probe_host *host, const char *key, char out[static KEYED_MAX])
+{
+	int n = snprintf(out, KEYED_MAX, "%s/%s", key_of(host->owner), key);
+
+	return n > 0 && n < KEYED_MAX;
+}
+
+static const void *host_recall_of(
+    const struct probe_host *host, const char *key, size_t *out_len)
+{
+	struct slot *s = host->owner;
+	char name[KEYED_MAX];
+
+	*out_len = 0;
+	return keyed_name(host, key, name)
+		   ? s->runner->sink.recall(s->runner->sink.arg, name, out_len)
+		   : "";
+}
+
+static ht_err host_remember_of(
+    const struct probe_host *host, const char *key, const void *bytes, size_t len)
+{
+	struct slot *s = host->owner;
+	char name[KEYED_MAX];
+
+	if (!keyed_name(host, key, name))
+		return HT_TOOLARGE;
+	return s->runner->sink.keep(s->runner->sink.arg, name, bytes, len);
 }
 
 /* ── Runs ─────────────────────────────────────────────────────────────────────────── */
@@ -282,6 +317,8 @@ static void slot_init(struct runner *r, size_t i, const struct runner_config *co
 			.forget = host_forget,
 			.recall = host_recall,
 			.remember = host_remember,
+			.recall_of = host_recall_of,
+			.remember_of = host_remember_of,
 			.site = config->site,
 			.owner = &r->slots[i],
 		},

@@ -18,6 +18,9 @@ struct runner_sink {
 	const void *(*recall)(void *arg, const char *instance, size_t *out_len);
 	ht_err (*remember)(
 	    void *arg, const char *instance, const void *bytes, size_t len);
+	/* The same for one of many things that a run watches: `name` is
+	 * "<instance>/<key>"; may be committed at once. recall takes that name too. */
+	ht_err (*keep)(void *arg, const char *name, const void *bytes, size_t len);
 	/* The run of `instance` is over; `ok` false when it could not start or ran out
 	 * of time. What it remembered may be committed now. */
 	void (*ended)(void *arg, const char *instance, bool ok);

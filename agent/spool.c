@@ -618,11 +618,12 @@ static ht_err pack_put(
 static ht_err memories_put(struct spool *s, const struct spool_entry *e)
 {
 	for (size_t i = 0; i < e->n_memories; i++) {
-		sqlite3_stmt *st = sql_get(&s->sql, SQL_MEMORY_PUT);
-		bind_text(st, 1, e->memories[i].instance);
-		sqlite3_bind_blob64(st, 2,
-		    e->memories[i].bytes ? e->memories[i].bytes : "", e->memories[i].len,
-		    SQLITE_STATIC);
+		const struct spool_memory *m = &e->memories[i];
+		sqlite3_stmt *st =
+		    sql_get(&s->sql, m->len ? SQL_MEMORY_PUT : SQL_MEMORY_FORGET);
+		bind_text(st, 1, m->instance);
+		if (m->len)
+			sqlite3_bind_blob64(st, 2, m->bytes, m->len, SQLITE_STATIC);
 		ht_err err = sql_run(st);
 		if (err)
 			return err;

@@ -22,7 +22,7 @@
 #define SPOOL_FINGERPRINT_MAX 65
 #define SPOOL_REASON_MAX      24
 #define SPOOL_PACK_OVERHEAD   256 /* bytes on disk beside the payload, about */
-#define SPOOL_MEMORY_MAX      1024
+#define SPOOL_MEMORY_MAX      (128 * 1024)
 #define SPOOL_GAP_TEXT        96
 
 struct spool;
@@ -47,7 +47,7 @@ struct spool_now {
 struct spool_memory {
 	const char *instance;
 	const void *bytes;
-	size_t len; /* ≤ SPOOL_MEMORY_MAX */
+	size_t len; /* ≤ SPOOL_MEMORY_MAX; 0: it is forgotten */
 };
 
 /* A gap as it was when it was read. It may grow until a pack carries it: then that pack

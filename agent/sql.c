@@ -78,6 +78,7 @@ static const char *const texts[SQL_STMT_COUNT] = {
 	[SQL_GAP_COUNT] = "SELECT count(*), count(carrier_seq) FROM gap",
 	[SQL_MEMORY_PUT] = "INSERT INTO memory (instance, bytes) VALUES ($1, $2)"
 			   " ON CONFLICT (instance) DO UPDATE SET bytes = excluded.bytes",
+	[SQL_MEMORY_FORGET] = "DELETE FROM memory WHERE instance = $1",
 	[SQL_MEMORY_ALL] = "SELECT instance, bytes FROM memory",
 };
 

@@ -117,7 +117,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_IF_PHYS_ADDRESS]     = { "if", "phys_address", STR, .help = "ifPhysAddress" },
 	[HT_M_IF_ADMIN_STATUS]     = { "if", "admin_status", STR, .help = "ifAdminStatus: up, down, testing" },
 	[HT_M_IF_OPER_STATUS]      = { "if", "oper_status", STR, .help = "ifOperStatus: up, down, testing, unknown, dormant, notPresent, lowerLayerDown" },
-	[HT_M_IF_SPEED]            = { "if", "speed", NUM("bit/s"), .help = "ifHighSpeed, or ifSpeed below 4.29 Gbit/s" },
+	[HT_M_IF_SPEED]            = { "if", "speed", NUM("bit/s"), .help = "ifHighSpeed, or ifSpeed below 4.29 Gbit/s; of what it runs on when it has no line of its own" },
 	[HT_M_IF_IN_OCTETS]        = { "if", "in_octets", CTR, .help = "ifHCInOctets, or ifInOctets where there is none" },
 	[HT_M_IF_OUT_OCTETS]       = { "if", "out_octets", CTR, .help = "ifHCOutOctets, or ifOutOctets where there is none" },
 	[HT_M_IF_IN_ERRORS]        = { "if", "in_errors", CTR, .help = "ifInErrors" },
@@ -128,6 +128,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_IF_LOWER]            = { "if", "lower", STR, .help = "instances it runs on top of (ifStackTable), comma separated: a LAG's members, a sub-interface's port" },
 	[HT_M_IF_ADDRESSES]        = { "if", "addresses", STR, .help = "its IP addresses with prefix lengths, comma separated" },
 	[HT_M_IF_DEFAULT_ROUTE]    = { "if", "default_route", YESNO, .help = "the default route leaves by it" },
+	[HT_M_IF_IDENTITY]         = { "if", "identity", STR, .help = "why it counts as the one of before, or as a new one, when anything about it changed" },
 	[HT_M_IF_DISCONTINUITY]    = { "if", "discontinuity", NUM("s"), .help = "ifCounterDiscontinuityTime as sysUpTime" },
 
 	[HT_M_LAN_STATUS]          = { "lan", "status", STR, .help = "a word, and behind a colon why: ok, partial, denied, no-interface, not-attached, too-large, unsupported, no-subnet, error" },

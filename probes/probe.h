@@ -55,6 +55,8 @@ struct probe_grant {
 	size_t len;
 };
 
+#define PROBE_MEMORY_MAX (128 * 1024)
+
 struct probe_host {
 	uv_loop_t *loop;
 	int64_t deadline_ns;  /* ht_mono_ns(); the run is cancelled then */
@@ -67,11 +69,20 @@ struct probe_host {
 	    const char *name, void (*answer)(void *arg, const struct probe_grant *grant),
 	    void *arg);
 	void (*forget)(const struct probe_host *host, void *arg);
-	/* A small durable memory of this probe instance, at most 1 KiB, committed to the
-	 * spool together with the readings emitted in the same run. recall yields the
-	 * bytes last committed (len 0 when there are none). */
+	/* A small durable memory of this probe instance, at most PROBE_MEMORY_MAX,
+	 * committed to the spool together with the readings emitted in the same run.
+	 * recall yields the bytes last remembered (len 0 when there are none), borrowed
+	 * until the next remember. Writing costs the disk: remember what changed. */
 	const void *(*recall)(const struct probe_host *host, size_t *out_len);
 	ht_err (*remember)(const struct probe_host *host, const void *bytes, size_t len);
+	/* The same, one for each of many things that a run watches, by a key of an id's
+	 * letters; committed with or after the readings emitted before, also while the
+	 * run goes on. Those that are used least are forgotten when there are too many:
+	 * a memory that is lost must cost no more than a beginning. len 0 forgets. */
+	const void *(*recall_of)(
+	    const struct probe_host *host, const char *key, size_t *out_len);
+	ht_err (*remember_of)(const struct probe_host *host, const char *key,
+	    const void *bytes, size_t len);
 	const struct probe_site *site;
 	void *owner; /* the framework's */
 };

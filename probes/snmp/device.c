@@ -118,9 +118,12 @@ static size_t choose(
 	for (size_t i = 0; i < m->n_columns; i++) {
 		if (m->wanted && !m->wanted(d->table, &m->columns[i]))
 			continue;
+		const struct mib_column *c = &m->columns[i];
+
 		memcpy(names[n], m->entry, m->entry_len * sizeof(m->entry[0]));
-		names[n][m->entry_len] = m->columns[i].number;
-		oids[n] = (struct session_oid){ names[n], m->entry_len + 1 };
+		names[n][m->entry_len] = c->number;
+		oids[n] = (struct session_oid){ c->oid ? c->oid : names[n],
+			c->oid ? c->oid_len : m->entry_len + 1 };
 		d->place->which[n++] = i;
 	}
 	return n;

@@ -4,34 +4,35 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "probes/snmp/mib_topology.h"
 
 /* ---- IF-MIB (RFC 2863) ---- */
 
 static const struct mib_column if_x_columns[] = {
-	{ 1, TABLE_NAME, true },
-	{ 6, TABLE_HC_IN_OCTETS, false },
-	{ 10, TABLE_HC_OUT_OCTETS, false },
-	{ 15, TABLE_HIGH_SPEED, false },
-	{ 18, TABLE_ALIAS, true },
-	{ 19, TABLE_DISCONTINUITY, false },
+	{ .number = 1, .what = TABLE_NAME, .text = true },
+	{ .number = 6, .what = TABLE_HC_IN_OCTETS },
+	{ .number = 10, .what = TABLE_HC_OUT_OCTETS },
+	{ .number = 15, .what = TABLE_HIGH_SPEED },
+	{ .number = 18, .what = TABLE_ALIAS, .text = true },
+	{ .number = 19, .what = TABLE_DISCONTINUITY },
 };
 
 static const struct mib_column if_columns[] = {
-	{ 2, TABLE_DESCR, true },
-	{ 3, TABLE_TYPE, false },
-	{ 6, TABLE_PHYS, true },
-	{ 7, TABLE_ADMIN, false },
-	{ 8, TABLE_OPER, false },
-	{ 13, TABLE_IN_DISCARDS, false },
-	{ 14, TABLE_IN_ERRORS, false },
-	{ 19, TABLE_OUT_DISCARDS, false },
-	{ 20, TABLE_OUT_ERRORS, false },
+	{ .number = 2, .what = TABLE_DESCR, .text = true },
+	{ .number = 3, .what = TABLE_TYPE },
+	{ .number = 6, .what = TABLE_PHYS, .text = true },
+	{ .number = 7, .what = TABLE_ADMIN },
+	{ .number = 8, .what = TABLE_OPER },
+	{ .number = 13, .what = TABLE_IN_DISCARDS },
+	{ .number = 14, .what = TABLE_IN_ERRORS },
+	{ .number = 19, .what = TABLE_OUT_DISCARDS },
+	{ .number = 20, .what = TABLE_OUT_ERRORS },
 };
 
 static const struct mib_column if_32_columns[] = {
-	{ 5, TABLE_SPEED, false },
-	{ 10, TABLE_IN_OCTETS, false },
-	{ 16, TABLE_OUT_OCTETS, false },
+	{ .number = 5, .what = TABLE_SPEED },
+	{ .number = 10, .what = TABLE_IN_OCTETS },
+	{ .number = 16, .what = TABLE_OUT_OCTETS },
 };
 
 /* ifSpeed always: 0 Mbit/s of ifHighSpeed may be 256 kbit/s. */
@@ -44,15 +45,35 @@ static bool if_32_wanted(const struct table *t, const struct mib_column *c)
 	return true;
 }
 
-static bool number_of(const struct session_value *v, uint64_t *out)
+static bool is_count(int what)
+{
+	return what != TABLE_TYPE && what != TABLE_ADMIN && what != TABLE_OPER;
+}
+
+/* Agents of C programmers send counters as INTEGER, which turns those above 2^31
+ * negative; -1 is what they say when they know nothing. */
+static bool number_of(int what, const struct session_value *v, uint64_t *out)
 {
 	if (v->type == SESSION_UNSIGNED || v->type == SESSION_TICKS)
 		*out = v->number;
 	else if (v->type == SESSION_INTEGER && v->integer >= 0)
 		*out = (uint64_t)v->integer;
+	else if (v->type == SESSION_INTEGER && is_count(what) &&
+		 v->integer >= INT32_MIN && v->integer != -1)
+		*out = (uint32_t)v->integer;
 	else
 		return false;
 	return true;
+}
+
+/* A column for 64 bits that is filled with Counter32 is the one of 32 bits. */
+static int column_of(int what, const struct session_value *v)
+{
+	if (v->type == SESSION_UNSIGNED && v->bits == 64)
+		return what;
+	return what == TABLE_HC_IN_OCTETS    ? TABLE_IN_OCTETS
+	       : what == TABLE_HC_OUT_OCTETS ? TABLE_OUT_OCTETS
+					     : what;
 }
 
 static bool is_octets(int what)
@@ -76,9 +97,9 @@ static bool interface_cell(struct table *t, const struct mib_column *c,
 		row->at_ns = at_ns;
 	if (c->text && v->type == SESSION_OCTETS)
 		return table_put_text(row, c->what, v->bytes, v->len) == HT_OK;
-	if (c->text || !number_of(v, &number))
+	if (c->text || !number_of(c->what, v, &number))
 		return false;
-	table_put_number(row, c->what, number);
+	table_put_number(row, (enum table_number)column_of(c->what, v), number);
 	return true;
 }
 
@@ -124,6 +145,10 @@ const struct mib_table mib_tables[MIB_COUNT] = {
 	    .cell = interface_cell },
 	[MIB_IF_32] = { "ifTable", { 1, 3, 6, 1, 2, 1, 2, 2, 1 }, 9,
 	    COLUMNS(if_32_columns), .wanted = if_32_wanted, .cell = interface_cell },
+	[MIB_TOPOLOGY] = { .name = "topology",
+	    .columns = mib_topology_columns,
+	    .n_columns = MIB_TOPOLOGY_COLUMNS,
+	    .cell = mib_topology_cell },
 	[MIB_NEIGHBOURS] = { "ipNetToPhysicalTable", { 1, 3, 6, 1, 2, 1, 4, 35, 1 }, 9,
 	    COLUMNS(neighbours_columns), .cell = neighbours_cell },
 	[MIB_NEIGHBOURS_V4] = { "ipNetToMediaTable", { 1, 3, 6, 1, 2, 1, 4, 22, 1 }, 9,

@@ -14,18 +14,22 @@ enum mib {
 	MIB_IF_X,          /* ifXTable: names, 64-bit counters */
 	MIB_IF,            /* ifTable */
 	MIB_IF_32,         /* ifTable: what a device without the 64-bit counters has */
+	MIB_TOPOLOGY,      /* stacks, addresses, default routes (mib_topology.h) */
 	MIB_NEIGHBOURS,    /* ipNetToPhysicalTable: ARP and ND */
 	MIB_NEIGHBOURS_V4, /* ipNetToMediaTable: ARP, of a device that lacks the other */
 	MIB_COUNT
 };
-#define MIB_BIT(m)     (UINT32_C(1) << (m))
-#define MIB_INTERFACES (MIB_BIT(MIB_IF_X) | MIB_BIT(MIB_IF) | MIB_BIT(MIB_IF_32))
-#define MIB_SIGHTINGS  (MIB_BIT(MIB_NEIGHBOURS) | MIB_BIT(MIB_NEIGHBOURS_V4))
+#define MIB_BIT(m) (UINT32_C(1) << (m))
+#define MIB_INTERFACES \
+	(MIB_BIT(MIB_IF_X) | MIB_BIT(MIB_IF) | MIB_BIT(MIB_IF_32) | MIB_BIT(MIB_TOPOLOGY))
+#define MIB_SIGHTINGS (MIB_BIT(MIB_NEIGHBOURS) | MIB_BIT(MIB_NEIGHBOURS_V4))
 
 struct mib_column {
 	session_subid number; /* below the entry */
 	int what;             /* the handler's: enum table_text, enum table_number … */
 	bool text;
+	const session_subid *oid; /* its whole name, instead of one below the entry */
+	size_t oid_len;
 };
 
 struct mib_table {

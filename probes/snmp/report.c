@@ -1,8 +1,14 @@
 #include "probes/snmp/report.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "probes/snmp/evidence.h"
+#include "probes/snmp/known.h"
+
+enum { LIST_MAX = 2048, DEVICE_MAX = 64 };
 
 static void emit(const struct report *r, struct ht_reading reading)
 {
@@ -66,33 +72,33 @@ static const char *status_name(const struct table_row *row, enum table_number n)
 	return names[row->numbers[n]];
 }
 
-/* Both octet counters come from one width: rates must not mix them. */
+/* Both octet counters come from one width, rates must not mix them: 64 bits when both
+ * have them, else 32, else what there is. */
 static void emit_octets(const struct report *r, const struct table_row *row)
 {
-	bool hc =
-	    table_has(row, TABLE_HC_IN_OCTETS) || table_has(row, TABLE_HC_OUT_OCTETS);
+	int wide =
+	    table_has(row, TABLE_HC_IN_OCTETS) + table_has(row, TABLE_HC_OUT_OCTETS);
+	int narrow = table_has(row, TABLE_IN_OCTETS) + table_has(row, TABLE_OUT_OCTETS);
+	bool hc = wide >= narrow;
 
 	emit_counter(
 	    r, row, HT_M_IF_IN_OCTETS, hc ? TABLE_HC_IN_OCTETS : TABLE_IN_OCTETS);
 	emit_counter(
 	    r, row, HT_M_IF_OUT_OCTETS, hc ? TABLE_HC_OUT_OCTETS : TABLE_OUT_OCTETS);
-	if (hc || table_has(row, TABLE_IN_OCTETS) || table_has(row, TABLE_OUT_OCTETS))
+	if (wide || narrow)
 		emit_number(r, row, HT_M_IF_COUNTER_BITS, hc ? 64 : 32);
 }
 
-/* ifHighSpeed is in Mbit/s, 0 below half of one; ifSpeed ends at 2^32-1, which means
- * more. */
-static void emit_speed(const struct report *r, const struct table_row *row)
+static void emit_speed(
+    const struct report *r, const struct table *t, const struct table_row *row)
 {
-	if (table_has(row, TABLE_HIGH_SPEED) && row->numbers[TABLE_HIGH_SPEED])
-		emit_number(
-		    r, row, HT_M_IF_SPEED, (double)row->numbers[TABLE_HIGH_SPEED] * 1e6);
-	else if (table_has(row, TABLE_SPEED) && row->numbers[TABLE_SPEED] &&
-		 row->numbers[TABLE_SPEED] < UINT32_MAX)
-		emit_number(r, row, HT_M_IF_SPEED, (double)row->numbers[TABLE_SPEED]);
+	double speed = table_speed(t, row);
+
+	if (speed > 0)
+		emit_number(r, row, HT_M_IF_SPEED, speed);
 }
 
-static void emit_row(const struct report *r, const struct table_row *row)
+static void emit_names(const struct report *r, const struct table_row *row)
 {
 	emit_number(r, row, HT_M_IF_INDEX, (double)row->index);
 	emit_string(r, row, HT_M_IF_NAME, row->texts[TABLE_NAME]);
@@ -100,10 +106,15 @@ static void emit_row(const struct report *r, const struct table_row *row)
 	emit_string(r, row, HT_M_IF_DESCR, row->texts[TABLE_DESCR]);
 	emit_string(r, row, HT_M_IF_PHYS_ADDRESS, row->texts[TABLE_PHYS]);
 	emit_string(r, row, HT_M_IF_ADMIN_STATUS, status_name(row, TABLE_ADMIN));
-	emit_string(r, row, HT_M_IF_OPER_STATUS, status_name(row, TABLE_OPER));
 	if (table_has(row, TABLE_TYPE))
 		emit_number(r, row, HT_M_IF_TYPE, (double)row->numbers[TABLE_TYPE]);
-	emit_speed(r, row);
+}
+
+static void emit_measured(
+    const struct report *r, const struct table *t, const struct table_row *row)
+{
+	emit_string(r, row, HT_M_IF_OPER_STATUS, status_name(row, TABLE_OPER));
+	emit_speed(r, t, row);
 	emit_octets(r, row);
 	emit_counter(r, row, HT_M_IF_IN_ERRORS, TABLE_IN_ERRORS);
 	emit_counter(r, row, HT_M_IF_OUT_ERRORS, TABLE_OUT_ERRORS);
@@ -114,15 +125,174 @@ static void emit_row(const struct report *r, const struct table_row *row)
 		    (double)row->numbers[TABLE_DISCONTINUITY] / 100);
 }
 
-static bool carries_link(const struct report *r, const struct table_row *row)
-{
-	const char *name =
-	    row->texts[TABLE_NAME] ? row->texts[TABLE_NAME] : row->texts[TABLE_DESCR];
+/* ── Where it lies in the network ─────────────────────────────────────────────────── */
 
-	return r->link_interface && name && strcmp(name, r->link_interface) == 0;
+/* Items that find no room are left out. */
+static void list_add(char *list, size_t cap, const char *item)
+{
+	size_t len = strlen(list);
+
+	if (len + strlen(item) + 8 > cap)
+		return;
+	snprintf(list + len, cap - len, "%s%s", len ? "," : "", item);
 }
 
-static void emit_system(const struct report *r, const struct table_system *s)
+static void emit_lower(
+    const struct report *r, const struct table *t, const struct table_row *row)
+{
+	char list[LIST_MAX] = "";
+	size_t n;
+	const struct topology_stack *s =
+	    topology_lowers(&t->topology, (uint32_t)row->index, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct table_row *lower = table_find(t, s[i].lower);
+
+		if (lower)
+			list_add(list, sizeof(list), lower->instance);
+	}
+	if (list[0])
+		emit_string(r, row, HT_M_IF_LOWER, list);
+}
+
+static bool emit_addresses(
+    const struct report *r, const struct table *t, const struct table_row *row)
+{
+	char list[LIST_MAX] = "", text[HT_ADDR_TEXT];
+
+	for (size_t i = 0; i < t->topology.n_addresses; i++) {
+		const struct topology_address *a = &t->topology.addresses[i];
+
+		if (!a->index || a->index != row->index)
+			continue;
+		ht_addr_format(&a->addr, text);
+		list_add(list, sizeof(list), text);
+	}
+	if (list[0])
+		emit_string(r, row, HT_M_IF_ADDRESSES, list);
+	return list[0];
+}
+
+/* Told of those that it could leave by: it is there at all, and they have addresses. */
+static void emit_place(
+    const struct report *r, const struct table *t, const struct table_row *row)
+{
+	bool leaves = topology_default_route(&t->topology, (uint32_t)row->index);
+
+	emit_lower(r, t, row);
+	bool addressed = emit_addresses(r, t, row);
+
+	if (leaves || (addressed && t->topology.n_routes))
+		emit(r, (struct ht_reading){ .metric = HT_M_IF_DEFAULT_ROUTE,
+			    .instance = row->instance,
+			    .at_ns = row->at_ns,
+			    .boolean = leaves });
+}
+
+/* ── Which is which ───────────────────────────────────────────────────────────────── */
+
+static void describe(const struct table_row *row, struct identity_row *out)
+{
+	*out = (struct identity_row){ .index = (uint32_t)row->index,
+		.type = table_type(row),
+		.texts = { [IDENTITY_NAME] = row->texts[TABLE_NAME],
+		    [IDENTITY_ALIAS] = row->texts[TABLE_ALIAS],
+		    [IDENTITY_PHYS] = row->texts[TABLE_PHYS],
+		    [IDENTITY_DESCR] = row->texts[TABLE_DESCR] } };
+}
+
+/* Without memory to tell them apart, the index is surely unique. */
+static void name_by_index(const struct report *r, struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		snprintf(t->rows[i].instance, sizeof(t->rows[i].instance), "%.64s:if%u",
+		    r->device, (unsigned)t->rows[i].index);
+}
+
+/* Instances for the rows, and a word for those that changed. The first time all are new,
+ * which says nothing. */
+static void name_rows(const struct report *r, struct table *t, struct known *k,
+    struct identity_match *matches, struct identity_row *rows)
+{
+	bool first = k->identity.n == 0;
+	char why[IDENTITY_WHY_MAX];
+
+	for (size_t i = 0; i < t->n; i++)
+		describe(&t->rows[i], &rows[i]);
+	if (identity_match(&k->identity, rows, t->n, strcmp(r->status, "ok") == 0,
+		IDENTITY_ID_MAX, matches)) {
+		name_by_index(r, t);
+		return;
+	}
+	for (size_t i = 0; i < t->n; i++) {
+		struct table_row *row = &t->rows[i];
+
+		snprintf(row->instance, sizeof(row->instance), "%.64s:%s", r->device,
+		    matches[i].id);
+		if (!first && identity_why(&matches[i], why))
+			emit_string(r, row, HT_M_IF_IDENTITY, why);
+	}
+}
+
+/* ── Which one carries the link ───────────────────────────────────────────────────── */
+
+static bool polled_from_inside(const struct report *r, const struct ht_addr *target)
+{
+	const struct probe_site *site = r->host->site;
+
+	for (size_t i = 0; site && i < site->n_subnets; i++) {
+		if (ht_addr_within(&site->subnets[i], target))
+			return true;
+	}
+	return false;
+}
+
+static void emit_uplink(const struct report *r, const struct table *t, struct known *k,
+    const char **ids, bool evidence, int64_t at_ns)
+{
+	struct uplink_hints hints = { .configured = r->link_interface };
+	struct ht_addr target;
+	struct uplink u;
+
+	for (size_t i = 0; i < t->n; i++)
+		ids[i] = t->rows[i].instance + strnlen(r->device, DEVICE_MAX) + 1;
+	if (r->target && ht_addr_parse(r->target, &target) == HT_OK) {
+		hints.target = &target;
+		hints.inside = polled_from_inside(r, &target);
+	}
+	uplink_choose(t, ids, &hints, &k->uplink, &u);
+	if (u.row) {
+		emit_device_string(r, HT_M_SNMP_LINK_INTERFACE, at_ns, u.row->instance);
+		emit_device_number(
+		    r, HT_M_SNMP_LINK_INTERFACE_CONFIDENCE, at_ns, u.confidence);
+	}
+	if (u.why[0] && evidence)
+		emit_device_string(r, HT_M_SNMP_LINK_INTERFACE_WHY, at_ns, u.why);
+}
+
+/* ── What was told before ─────────────────────────────────────────────────────────── */
+
+/* Whether evidence is told this time. Of a device that said nothing there is none. */
+static bool tells_evidence(const struct report *r, const struct table *t, int64_t now)
+{
+	struct report_memory *m = r->memory;
+
+	if (!m)
+		return true;
+	if (!t->n && !t->system.at_ns)
+		return false;
+	uint64_t evidence = evidence_hash(t);
+
+	if (m->told_ns && m->evidence == evidence && now - m->told_ns < r->repeat_ns)
+		return false;
+	*m = (struct report_memory){ .evidence = evidence, .told_ns = now };
+	return true;
+}
+
+/* ── All of it ────────────────────────────────────────────────────────────────────── */
+
+static void emit_system(
+    const struct report *r, const struct table_system *s, bool evidence)
 {
 	static const enum ht_metric metrics[TABLE_SYSTEM_TEXTS] = {
 		[TABLE_SYS_DESCR] = HT_M_SNMP_SYS_DESCR,
@@ -130,33 +300,53 @@ static void emit_system(const struct report *r, const struct table_system *s)
 		[TABLE_SYS_NAME] = HT_M_SNMP_SYS_NAME,
 	};
 
-	for (size_t i = 0; i < TABLE_SYSTEM_TEXTS; i++)
+	for (size_t i = 0; evidence && i < TABLE_SYSTEM_TEXTS; i++)
 		emit_device_string(r, metrics[i], s->at_ns, s->texts[i]);
 	if (s->has_uptime)
 		emit_device_number(
 		    r, HT_M_SNMP_UPTIME, s->at_ns, (double)s->uptime_ticks / 100);
 }
 
-static void emit_table(const struct report *r, struct table *t, int64_t at_ns)
+static void emit_table(
+    const struct report *r, struct table *t, bool evidence, int64_t at_ns)
 {
-	table_name_rows(t, r->device);
-	for (size_t i = 0; i < t->n; i++) {
-		const struct table_row *row = &t->rows[i];
+	struct identity_match *matches = calloc(t->n + 1, sizeof(*matches));
+	struct identity_row *rows = calloc(t->n + 1, sizeof(*rows));
+	const char **ids = calloc(t->n + 1, sizeof(*ids));
+	struct known known = { 0 };
 
-		emit_row(r, row);
-		if (carries_link(r, row))
-			emit_device_string(
-			    r, HT_M_SNMP_LINK_INTERFACE, at_ns, row->instance);
+	if (matches && rows && ids) {
+		known_recall(&known, r->host, r->key);
+		name_rows(r, t, &known, matches, rows);
+		emit_uplink(r, t, &known, ids, evidence, at_ns);
+		known_remember(&known, r->host, r->key);
+	} else {
+		name_by_index(r, t);
 	}
+	for (size_t i = 0; i < t->n; i++) {
+		if (evidence)
+			emit_names(r, &t->rows[i]);
+		emit_measured(r, t, &t->rows[i]);
+		if (evidence)
+			emit_place(r, t, &t->rows[i]);
+	}
+	known_fini(&known);
+	free(matches);
+	free(rows);
+	free(ids);
 }
 
 void report_poll(const struct report *r, struct table *t)
 {
 	int64_t now = ht_mono_ns();
 
-	emit_system(r, &t->system);
+	table_settle(t);
+	bool evidence = tells_evidence(r, t, now);
+
+	emit_system(r, &t->system, evidence);
 	emit_device_string(r, HT_M_SNMP_TARGET, now, r->target);
-	emit_table(r, t, now);
+	if (t->n)
+		emit_table(r, t, evidence, now);
 	/* none at all is a fact only when the table was read whole */
 	if (t->n || strcmp(r->status, "ok") == 0)
 		emit_device_number(r, HT_M_SNMP_INTERFACES, now, (double)t->n);

@@ -1,13 +1,12 @@
 #include "probes/snmp/table.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/name.h"
+#include "probes/snmp/iftype.h"
 
-enum { TEXT_MAX = 255, ROWS_FIRST = 16, ID_MAX = 32, DEVICE_MAX = 64 };
+enum { TEXT_MAX = 255, ROWS_FIRST = 16 };
 
 void table_init(struct table *t, size_t max_rows)
 {
@@ -24,6 +23,7 @@ void table_fini(struct table *t)
 		free(t->system.texts[k]);
 	neighbours_fini(&t->neighbours);
 	free(t->rows);
+	topology_fini(&t->topology);
 	*t = (struct table){ .max = t->max };
 }
 
@@ -44,7 +44,8 @@ static bool grow(struct table *t)
 	return true;
 }
 
-struct table_row *table_row(struct table *t, uint64_t index)
+/* The place of an index, or where it would be. */
+static size_t place_of(const struct table *t, uint64_t index)
 {
 	size_t low = 0, high = t->n;
 
@@ -56,6 +57,20 @@ struct table_row *table_row(struct table *t, uint64_t index)
 		else
 			high = mid;
 	}
+	return low;
+}
+
+const struct table_row *table_find(const struct table *t, uint64_t index)
+{
+	size_t at = place_of(t, index);
+
+	return at < t->n && t->rows[at].index == index ? &t->rows[at] : NULL;
+}
+
+struct table_row *table_row(struct table *t, uint64_t index)
+{
+	size_t low = place_of(t, index);
+
 	if (low < t->n && t->rows[low].index == index)
 		return &t->rows[low];
 	if (t->n == t->cap && !grow(t))
@@ -75,6 +90,13 @@ void table_put_number(struct table_row *r, enum table_number n, uint64_t v)
 bool table_has(const struct table_row *r, enum table_number n)
 {
 	return r->has & UINT32_C(1) << n;
+}
+
+uint32_t table_type(const struct table_row *r)
+{
+	return table_has(r, TABLE_TYPE) && r->numbers[TABLE_TYPE] <= UINT32_MAX
+		   ? iftype_class((uint32_t)r->numbers[TABLE_TYPE])
+		   : 0;
 }
 
 bool table_lacks(const struct table *t, enum table_number n)
@@ -159,58 +181,4 @@ void table_put_system(
 
 	free(s->texts[n]);
 	s->texts[n] = used ? strndup(text, used) : NULL;
-}
-
-static int by_instance(const void *a, const void *b)
-{
-	const struct table_row *const *x = a, *const *y = b;
-
-	return strcmp((*x)->instance, (*y)->instance);
-}
-
-static void append_index(struct table_row *r)
-{
-	size_t len = strlen(r->instance);
-
-	snprintf(r->instance + len, sizeof(r->instance) - len, ".%" PRIu32,
-	    (uint32_t)r->index);
-}
-
-/* Rows of one name stand side by side once sorted: all of them get their index. */
-static void part_equals(struct table_row **rows, size_t n)
-{
-	for (size_t i = 0, end; i < n; i = end) {
-		for (end = i + 1; end < n && by_instance(&rows[i], &rows[end]) == 0;
-		     end++)
-			;
-		for (size_t k = i; end - i > 1 && k < end; k++)
-			append_index(rows[k]);
-	}
-}
-
-void table_name_rows(struct table *t, const char *device)
-{
-	struct table_row **rows = calloc(t->n ? t->n : 1, sizeof(struct table_row *));
-	size_t room =
-	    HT_INSTANCE_MAX - strnlen(device, DEVICE_MAX) - sizeof(".4294967295:") + 2;
-
-	for (size_t i = 0; i < t->n; i++) {
-		struct table_row *r = &t->rows[i];
-		char id[ID_MAX] = "";
-
-		/* without memory to compare names, only the index is surely unique */
-		if (r->texts[TABLE_NAME] && rows)
-			ht_id_from(r->texts[TABLE_NAME], id,
-			    room < sizeof(id) ? room : sizeof(id));
-		else
-			snprintf(id, sizeof(id), "if%" PRIu64, r->index);
-		snprintf(r->instance, sizeof(r->instance), "%.64s:%.31s", device, id);
-		if (rows)
-			rows[i] = r;
-	}
-	if (!rows)
-		return;
-	qsort(rows, t->n, sizeof(struct table_row *), by_instance);
-	part_equals(rows, t->n);
-	free(rows);
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/reading.h"
 #include "probes/snmp/neighbours.h"
+#include "probes/snmp/topology.h"
 
 enum table_text { TABLE_NAME, TABLE_ALIAS, TABLE_DESCR, TABLE_PHYS, TABLE_TEXTS };
 
@@ -59,6 +60,7 @@ struct table {
 	struct table_row *rows; /* by ascending index */
 	size_t n, cap, max;
 	struct neighbours neighbours;
+	struct topology topology;
 };
 
 void table_init(struct table *t, size_t max_rows);
@@ -68,8 +70,14 @@ void table_fini(struct table *t); /* accepts a zeroed one */
  * rows hold until the next new row. */
 struct table_row *table_row(struct table *t, uint64_t index);
 
+/* NULL when there is none of that index. */
+const struct table_row *table_find(const struct table *t, uint64_t index);
+
 void table_put_number(struct table_row *r, enum table_number n, uint64_t v);
 bool table_has(const struct table_row *r, enum table_number n);
+
+/* Its ifType, all kinds of Ethernet as one (iftype.h); 0: not known. */
+uint32_t table_type(const struct table_row *r);
 
 /* Text of a device: made UTF-8 and printable, cut at 255 bytes, end trimmed; empty text
  * is none. TABLE_PHYS is written in hexadecimal with colons. */
@@ -83,8 +91,13 @@ void table_put_system(
 /* Whether any row lacks the number (for asking for a fallback column). */
 bool table_lacks(const struct table *t, enum table_number n);
 
-/* Give each row its instance: <device>:<id of ifName, else if<ifIndex>>; those that would
- * be the same get their ifIndex appended. */
-void table_name_rows(struct table *t, const char *device);
+/* When all is read: the topology is settled, and what devices leave out of it is added by
+ * the names: Gi0/1.100 runs on Gi0/1, eth0 with bond0's address is of bond0. */
+void table_settle(struct table *t);
+
+/* Bits a second that a row's line can carry; 0: not known. What an interface without a
+ * line of its own (a tunnel, a sub-interface that says nothing) runs on counts: the port
+ * below, or the sum of a LAG's members that are up. After table_settle. */
+double table_speed(const struct table *t, const struct table_row *r);
 
 #endif

@@ -36,6 +36,8 @@ def value(tag, text):
         return tlv(4, text.encode())
     if tag == "4x":
         return tlv(4, bytes.fromhex(text))
+    if tag == "64":
+        return tlv(64, bytes(map(int, text.split("."))))
     if tag == "6":
         return name(tuple(map(int, text.split("."))))
     return integer(int(text), int(tag))

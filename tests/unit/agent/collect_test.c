@@ -257,6 +257,32 @@ static void test_memory_goes_with_its_run(void **state)
 	assert_int_equal(seen.packs, 1);
 }
 
+/* Of a run that never ends: it must not wait for that; and can be forgotten. */
+static void test_keyed_memory_goes_at_once(void **state)
+{
+	char big[100 * 1024] = { 'x' };
+
+	begin(SENML_CBOR, 0);
+	assert_ok(collect_remember(collect, "a", "1", 1)); /* stays staged */
+	assert_ok(collect_keep(collect, "a/x", big, sizeof(big)));
+	assert_false(collect_idle(collect));
+	collect_flush(collect);
+	settle();
+	end();
+	look();
+	assert_true(strncmp(seen.memory, "a/x=x", 5) == 0);
+	begin(SENML_CBOR, 0);
+	assert_ok(collect_keep(collect, "a/x", "y", 1));
+	collect_flush(collect);
+	settle();
+	assert_ok(collect_keep(collect, "a/x", NULL, 0));
+	collect_flush(collect);
+	settle();
+	end();
+	look();
+	assert_string_equal(seen.memory, "");
+}
+
 static void test_runs_group_while_a_commit_is_under_way(void **state)
 {
 	begin(SENML_CBOR, 0);
@@ -370,6 +396,7 @@ int main(void)
 		T(test_seal_by_size),
 		T(test_urgent_goes_at_once),
 		T(test_memory_goes_with_its_run),
+		T(test_keyed_memory_goes_at_once),
 		T(test_runs_group_while_a_commit_is_under_way),
 		T(test_gaps_have_their_own_pack),
 		T(test_not_finite_is_refused),

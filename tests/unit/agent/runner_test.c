@@ -55,7 +55,7 @@ static void test_selftest(void **state)
 	struct runner *r = NULL;
 	uv_loop_t loop;
 	bool done = false;
-	const struct runner_sink sink = { NULL, emit, recall, keep, over };
+	const struct runner_sink sink = { NULL, emit, recall, keep, keep, over };
 
 	assert_ok(options_parse("t", text, strlen(text), &o, NULL));
 	assert_int_equal(uv_loop_init(&loop), 0);

@@ -71,7 +71,7 @@ static void print_reading(const struct runner_reading *r)
 /* The probe's memory lies in a file between two calls. */
 static void memory_load(struct runner *r, const char *file)
 {
-	char bytes[1024];
+	static char bytes[PROBE_MEMORY_MAX];
 	FILE *f = fopen(file, "rb");
 
 	if (!f)

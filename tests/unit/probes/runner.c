@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/yaml.h"
 
-enum { ASKS_MAX = 8, MEMORY_MAX = 1024, READINGS_STEP = 256 };
+enum { ASKS_MAX = 8, KEYS_MAX = 16, READINGS_STEP = 256 };
 
 struct grant {
 	bool set, raw;
@@ -39,8 +39,11 @@ struct runner_fake {
 	void *run, *options;
 	struct ht_yaml yaml;
 	char instance[HT_INSTANCE_MAX + 1];
-	uint8_t memory[MEMORY_MAX];
-	size_t memory_len;
+	struct memory {
+		char key[HT_INSTANCE_MAX + 1]; /* "": the run's own, the first */
+		uint8_t *bytes;
+		size_t len;
+	} memories[KEYS_MAX];
 	bool closed, running;
 };
 
@@ -182,19 +185,52 @@ static void host_forget(const struct probe_host *host, void *arg)
 	}
 }
 
+static const void *host_recall_of(
+    const struct probe_host *host, const char *key, size_t *out_len)
+{
+	struct memory *list = owner(host)->fake->memories;
+
+	*out_len = 0;
+	for (size_t i = 0; i < KEYS_MAX; i++) {
+		if (list[i].bytes && strcmp(list[i].key, key) == 0) {
+			*out_len = list[i].len;
+			return list[i].bytes;
+		}
+	}
+	return "";
+}
+
+static ht_err host_remember_of(
+    const struct probe_host *host, const char *key, const void *bytes, size_t len)
+{
+	struct memory *list = owner(host)->fake->memories;
+	size_t at = 0;
+
+	if (len > PROBE_MEMORY_MAX)
+		return HT_TOOLARGE;
+	while (at < KEYS_MAX && list[at].bytes && strcmp(list[at].key, key) != 0)
+		at++;
+	if (at == KEYS_MAX)
+		return HT_FULL;
+	free(list[at].bytes);
+	list[at].bytes = malloc(len + 1);
+	assert_non_null(list[at].bytes);
+	if (len)
+		memcpy(list[at].bytes, bytes, len);
+	list[at].len = len;
+	snprintf(list[at].key, sizeof(list[at].key), "%s", key);
+	owner(host)->remembered++;
+	return HT_OK;
+}
+
 static const void *host_recall(const struct probe_host *host, size_t *out_len)
 {
-	*out_len = owner(host)->fake->memory_len;
-	return owner(host)->fake->memory;
+	return host_recall_of(host, "", out_len);
 }
 
 static ht_err host_remember(const struct probe_host *host, const void *bytes, size_t len)
 {
-	if (len > MEMORY_MAX)
-		return HT_TOOLARGE;
-	memcpy(owner(host)->fake->memory, bytes, len);
-	owner(host)->fake->memory_len = len;
-	return HT_OK;
+	return host_remember_of(host, "", bytes, len);
 }
 
 struct runner *runner_new(void)
@@ -216,6 +252,8 @@ struct runner *runner_new(void)
 		.forget = host_forget,
 		.recall = host_recall,
 		.remember = host_remember,
+		.recall_of = host_recall_of,
+		.remember_of = host_remember_of,
 		.site = &r->site,
 		.owner = r };
 	return r;
@@ -242,6 +280,8 @@ void runner_free(struct runner *r)
 	drop_readings(r);
 	for (size_t i = 0; i < PROBE_PRIVILEGE_COUNT; i++)
 		free(r->fake->grants[i].bytes);
+	for (size_t i = 0; i < KEYS_MAX; i++)
+		free(r->fake->memories[i].bytes);
 	free(r->fake);
 	free(r);
 }

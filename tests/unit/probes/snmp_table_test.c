@@ -1,5 +1,6 @@
 #include "unit/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,44 +32,133 @@ static void test_rows_stay_in_order_and_bounded(void **state)
 	table_fini(&t);
 }
 
-static void test_instances_are_unique(void **state)
+static void typed(
+    struct table *t, uint64_t index, const char *name, uint64_t type, const char *mac)
+{
+	put(t, index, name);
+	struct table_row *r = table_row(t, index);
+	table_put_number(r, TABLE_TYPE, type);
+	table_put_number(r, TABLE_OPER, 1);
+	assert_ok(
+	    table_put_text(r, TABLE_PHYS, (const uint8_t *)mac, mac ? strlen(mac) : 0));
+}
+
+static void assert_lowers(const struct table *t, uint32_t upper, const char *expect)
+{
+	char got[64] = "";
+	size_t n;
+	const struct topology_stack *s = topology_lowers(&t->topology, upper, &n);
+
+	for (size_t i = 0; i < n; i++)
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%u ", s[i].lower);
+	assert_string_equal(got, expect);
+}
+
+/* What devices do not say of themselves, their names do; what they say comes first. */
+static void test_names_say_what_runs_on_what(void **state)
 {
 	struct table t;
 
-	table_init(&t, 10);
-	put(&t, 1, "Gi0/0/1");
-	put(&t, 2, "port");
-	put(&t, 3, "port");
-	put(&t, 4, NULL);
-	put(&t, 5, "port");
-	put(&t, 6, "");
-	table_name_rows(&t, "bat-xat");
-	assert_string_equal(t.rows[0].instance, "bat-xat:Gi0-0-1");
-	assert_string_equal(t.rows[1].instance, "bat-xat:port.2");
-	assert_string_equal(t.rows[2].instance, "bat-xat:port.3");
-	assert_string_equal(t.rows[3].instance, "bat-xat:if4");
-	assert_string_equal(t.rows[4].instance, "bat-xat:port.5");
-	assert_string_equal(t.rows[5].instance, "bat-xat:if6");
+	table_init(&t, 20);
+	typed(&t, 1, "Gi0/1", 6, "A");
+	typed(&t, 2, "Gi0/1.100", 135, "A");
+	typed(&t, 3, "Gi0/1.200", 135, "A");
+	typed(&t, 4, "v1.2.3", 6, NULL); /* a dot alone says nothing */
+	typed(&t, 5, "Gi0/1.", 6, NULL);
+	typed(&t, 10, "bond0", 6, "B");
+	typed(&t, 11, "eth0", 6, "B");
+	typed(&t, 12, "eth1", 6, "B");
+	typed(&t, 13, "eth0.5", 6, "B");
+	typed(&t, 14, "br0", 6, "B");
+	typed(&t, 15, "eth2", 6, "C");
+	topology_put_stack(&t.topology, 3, 15);
+	topology_put_stack(&t.topology, 3, 15);
+	topology_put_stack(&t.topology, 0, 15);
+	table_settle(&t);
+	assert_lowers(&t, 1, "");
+	assert_lowers(&t, 2, "1 ");
+	assert_lowers(&t, 3, "15 ");
+	assert_lowers(&t, 4, "");
+	assert_lowers(&t, 5, "");
+	assert_lowers(&t, 10, "11 12 ");
+	assert_lowers(&t, 13, "11 ");
+	assert_lowers(&t, 14, "");
+	assert_true(topology_is_lower(&t.topology, 11));
+	assert_false(topology_is_lower(&t.topology, 10));
 	table_fini(&t);
 }
 
-/* The longest device, names that differ only behind the cut, the largest indexes. */
-static void test_long_instances_fit_and_differ(void **state)
+static const struct speed_case {
+	const char *name;
+	uint64_t type;
+	int64_t high, low; /* -1: no such cell */
+	double expect;
+} speeds[] = {
+	{ "gigabit", 6, 1000, 1000000000, 1e9 },
+	{ "ten gigabit", 6, 10000, UINT32_MAX, 10e9 },
+	{ "only ifHighSpeed", 6, 100, -1, 100e6 },
+	{ "only ifSpeed", 6, -1, 100000000, 100e6 },
+	{ "a slow line rounds to 0", 22, 0, 256000, 256e3 },
+	{ "1.544 Mbit/s rounds to 2", 22, 2, 1544000, 1544e3 },
+	{ "neither", 6, 0, 0, 0 },
+	{ "more than ifSpeed can say, and nothing else", 6, -1, UINT32_MAX, 0 },
+	{ "ifHighSpeed in bits a second", 6, 1000000000, 1000000000, 1e9 },
+	{ "ifSpeed in Mbit/s", 6, -1, 1000, 0 },
+	{ "a tunnel's default is of no line", 131, 0, 9000, 0 },
+	{ "they disagree: the wider is meant", 6, 10000, 10000000, 10e9 },
+};
+
+static void test_speeds(void **state)
 {
-	static const char device[] =
-	    "a123456789b123456789c123456789d123456789e123456789f123456789g123";
+	for (size_t i = 0; i < HT_COUNT(speeds); i++) {
+		const struct speed_case *c = &speeds[i];
+		struct table t;
+
+		table_init(&t, 4);
+		typed(&t, 1, "x", c->type, NULL);
+		if (c->high >= 0)
+			table_put_number(&t.rows[0], TABLE_HIGH_SPEED, (uint64_t)c->high);
+		if (c->low >= 0)
+			table_put_number(&t.rows[0], TABLE_SPEED, (uint64_t)c->low);
+		table_settle(&t);
+		if (table_speed(&t, &t.rows[0]) != c->expect)
+			print_error("%s\n", c->name);
+		assert_true(table_speed(&t, &t.rows[0]) == c->expect);
+		table_fini(&t);
+	}
+}
+
+/* A LAG is what its members that are up are together; a tunnel what its port is. */
+static void test_speed_of_what_is_below(void **state)
+{
 	struct table t;
 
-	table_init(&t, 4);
-	put(&t, 4294967294, "a-name-longer-than-any-instance-can-be-one");
-	put(&t, 4294967295, "a-name-longer-than-any-instance-can-be-two");
-	table_name_rows(&t, device);
-	assert_string_not_equal(t.rows[0].instance, t.rows[1].instance);
-	for (size_t i = 0; i < 2; i++) {
-		assert_true(strlen(t.rows[i].instance) <= HT_INSTANCE_MAX);
-		assert_non_null(
-		    strstr(t.rows[i].instance, i ? ".4294967295" : ".4294967294"));
+	table_init(&t, 20);
+	typed(&t, 1, "Gi1", 6, NULL);
+	typed(&t, 2, "Gi2", 6, NULL);
+	typed(&t, 3, "Gi3", 6, NULL);
+	for (size_t i = 0; i < 3; i++)
+		table_put_number(&t.rows[i], TABLE_HIGH_SPEED, 1000);
+	table_put_number(table_row(&t, 3), TABLE_OPER, 2);
+	typed(&t, 10, "Po1", 161, NULL);
+	typed(&t, 11, "Po1.7", 135, NULL);
+	typed(&t, 12, "Vlan7", 53, NULL);
+	typed(&t, 13, "Tu0", 131, NULL);
+	typed(&t, 20, "a", 1, NULL);
+	typed(&t, 21, "b", 1, NULL);
+	for (uint32_t i = 1; i <= 3; i++) {
+		topology_put_stack(&t.topology, 10, i);
+		topology_put_stack(&t.topology, 12, i);
 	}
+	topology_put_stack(&t.topology, 13, 11);
+	topology_put_stack(&t.topology, 20, 21); /* on top of each other */
+	topology_put_stack(&t.topology, 21, 20);
+	table_settle(&t);
+	assert_true(table_speed(&t, table_find(&t, 10)) == 2e9);
+	assert_true(table_speed(&t, table_find(&t, 11)) == 2e9);
+	assert_true(table_speed(&t, table_find(&t, 12)) == 0); /* a bridge */
+	assert_true(table_speed(&t, table_find(&t, 13)) == 2e9);
+	assert_true(table_speed(&t, table_find(&t, 20)) == 0);
 	table_fini(&t);
 }
 
@@ -102,8 +192,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows_stay_in_order_and_bounded),
-		cmocka_unit_test(test_instances_are_unique),
-		cmocka_unit_test(test_long_instances_fit_and_differ),
+		cmocka_unit_test(test_names_say_what_runs_on_what),
+		cmocka_unit_test(test_speeds),
+		cmocka_unit_test(test_speed_of_what_is_below),
 		cmocka_unit_test(test_text_is_made_clean),
 	};
 

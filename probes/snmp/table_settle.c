@@ -1,0 +1,169 @@
+/* What a whole table says that no single cell does. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "probes/snmp/iftype.h"
+#include "probes/snmp/table.h"
+
+enum { DEPTH_MAX = 4 };
+
+struct named {
+	const char *name;
+	uint32_t index;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
+
+/* "Gi0/1.100", "eth0:1": the port before the last '.' or ':' that a number follows. */
+static bool port_of(const char *name, char *out, size_t cap)
+{
+	const char *dot = strrchr(name, '.'), *colon = strrchr(name, ':');
+	const char *at = dot > colon ? dot : colon;
+	size_t len = at ? (size_t)(at - name) : 0;
+
+	if (!len || len >= cap || !at[1] || at[1 + strspn(at + 1, "0123456789")])
+		return false;
+	memcpy(out, name, len);
+	out[len] = '\0';
+	return true;
+}
+
+static void stack_by_name(
+    struct table *t, const bool *told, const struct named *names, size_t n)
+{
+	char port[256];
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct table_row *r = &t->rows[i];
+		const struct named key = { port, 0 }, *found;
+
+		if (!r->texts[TABLE_NAME] || told[i] ||
+		    !port_of(r->texts[TABLE_NAME], port, sizeof(port)))
+			continue;
+		found = bsearch(&key, names, n, sizeof(*names), by_name);
+		if (found)
+			topology_put_stack(
+			    &t->topology, (uint32_t)r->index, found->index);
+	}
+}
+
+static bool begins(const char *text, const char *with)
+{
+	return text && strncmp(text, with, strlen(with)) == 0;
+}
+
+static bool is_bond(const struct table_row *r)
+{
+	return begins(r->texts[TABLE_NAME], "bond") || table_type(r) == IFTYPE_LAG;
+}
+
+/* Linux gives a bond's address to its ports and tells nobody which those are. */
+static bool is_port(const struct table_row *r)
+{
+	const char *name = r->texts[TABLE_NAME];
+
+	return (begins(name, "eth") || begins(name, "en") || begins(name, "em")) &&
+	       !strpbrk(name, ".:") && table_type(r) == IFTYPE_ETHERNET;
+}
+
+static void stack_by_address(struct table *t, const struct table_row *bond)
+{
+	const char *mac = bond->texts[TABLE_PHYS];
+
+	for (size_t i = 0; mac && i < t->n; i++) {
+		const struct table_row *r = &t->rows[i];
+
+		if (r != bond && is_port(r) && r->texts[TABLE_PHYS] &&
+		    strcmp(r->texts[TABLE_PHYS], mac) == 0)
+			topology_put_stack(
+			    &t->topology, (uint32_t)bond->index, (uint32_t)r->index);
+	}
+}
+
+static size_t list_names(const struct table *t, struct named *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->rows[i].texts[TABLE_NAME])
+			out[n++] = (struct named){ t->rows[i].texts[TABLE_NAME],
+				(uint32_t)t->rows[i].index };
+	}
+	qsort(out, n, sizeof(*out), by_name);
+	return n;
+}
+
+/* Without memory nothing is added to what the device told. */
+void table_settle(struct table *t)
+{
+	struct named *names = calloc(t->n + 1, sizeof(*names));
+	bool *told = calloc(t->n + 1, sizeof(*told));
+	size_t lowers;
+
+	topology_settle(&t->topology);
+	for (size_t i = 0; i < t->n && told; i++)
+		told[i] = topology_lowers(
+			      &t->topology, (uint32_t)t->rows[i].index, &lowers) != NULL;
+	if (names && told) {
+		stack_by_name(t, told, names, list_names(t, names));
+		for (size_t i = 0; i < t->n; i++) {
+			if (is_bond(&t->rows[i]) && !told[i])
+				stack_by_address(t, &t->rows[i]);
+		}
+	}
+	free(names);
+	free(told);
+	topology_settle(&t->topology);
+}
+
+/* ── Speed ────────────────────────────────────────────────────────────────────────── */
+
+#define TERABIT 1e12
+
+/* ifHighSpeed counts in Mbit/s and rounds, ifSpeed ends at 2^32-1, which means more.
+ * Some agents put bits a second into ifHighSpeed, or Mbit/s into ifSpeed. */
+static double own_speed(const struct table_row *r)
+{
+	double high =
+	    table_has(r, TABLE_HIGH_SPEED) ? (double)r->numbers[TABLE_HIGH_SPEED] : 0;
+	double low = table_has(r, TABLE_SPEED) && r->numbers[TABLE_SPEED] < UINT32_MAX
+			 ? (double)r->numbers[TABLE_SPEED]
+			 : 0;
+
+	if (table_type(r) == IFTYPE_TUNNEL)
+		return 0; /* the agent's default, of no line */
+	if (table_type(r) == IFTYPE_ETHERNET && low < 1e6)
+		low = 0;
+	if (low && high * 1e6 <= low + 1e6 && high * 1e6 >= low - 1e6)
+		return low;
+	if (high > 0 && high * 1e6 <= 100 * TERABIT)
+		return high * 1e6;
+	return low;
+}
+
+static double speed_at(const struct table *t, const struct table_row *r, int depth)
+{
+	double own = own_speed(r), sum = 0;
+	size_t n;
+	const struct topology_stack *s =
+	    topology_lowers(&t->topology, (uint32_t)r->index, &n);
+
+	if (own > 0 || depth == DEPTH_MAX || (n > 1 && table_type(r) != IFTYPE_LAG))
+		return own; /* a bridge has no one line below it */
+	for (size_t i = 0; i < n; i++) {
+		const struct table_row *lower = table_find(t, s[i].lower);
+
+		if (lower && (n == 1 || (table_has(lower, TABLE_OPER) &&
+					    lower->numbers[TABLE_OPER] == IFOPER_UP)))
+			sum += speed_at(t, lower, depth + 1);
+	}
+	return sum;
+}
+
+double table_speed(const struct table *t, const struct table_row *r)
+{
+	return speed_at(t, r, 0);
+}
