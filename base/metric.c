@@ -27,13 +27,14 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_ICMP_DUPLICATES]     = { "icmp", "duplicates", NUM("count"), .help = "replies that came more than once" },
 	[HT_M_ICMP_PAYLOAD]        = { "icmp", "payload", NUM("B"), .help = "bytes of data in each echo request" },
 	[HT_M_ICMP_PATH_MTU]       = { "icmp", "path_mtu", NUM("B"), .help = "largest IP packet that came through whole and unfragmented" },
+	[HT_M_ICMP_REASON]         = { "icmp", "reason", STR, .help = "what was wrong with replies or requests of the round, when anything was" },
 	[HT_M_ICMP_JITTER]         = { "icmp", "jitter", NUM("s"), .help = "interarrival jitter, RFC 3550 section 6.4.1" },
 
-	[HT_M_TCP_STATUS]          = { "tcp", "status", STR, .help = "ok, refused, timeout, unreachable, unresolved or error" },
+	[HT_M_TCP_STATUS]          = { "tcp", "status", STR, .help = "ok, refused, timeout, unreachable, unresolved, denied or error" },
 	[HT_M_TCP_TARGET]          = { "tcp", "target", STR, .help = "the address and port that was connected to" },
 	[HT_M_TCP_CONNECT]         = { "tcp", "connect", NUM("s"), .help = "from SYN to established" },
 
-	[HT_M_DNS_STATUS]          = { "dns", "status", STR, .help = "ok, timeout, unreachable, malformed, wrong-answer, bogus or error" },
+	[HT_M_DNS_STATUS]          = { "dns", "status", STR, .help = "ok, timeout, unreachable, refused, malformed, wrong-answer, bogus or error" },
 	[HT_M_DNS_SERVER]          = { "dns", "server", STR, .help = "the resolver that was asked, address and port" },
 	[HT_M_DNS_NAME]            = { "dns", "name", STR, .help = "the question: name and type" },
 	[HT_M_DNS_RCODE]           = { "dns", "rcode", STR, .help = "NOERROR, NXDOMAIN, SERVFAIL …" },
@@ -41,8 +42,9 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_DNS_CORRECT]         = { "dns", "correct", YESNO, .help = "the answer is what the configuration expects" },
 	[HT_M_DNS_TIME]            = { "dns", "time", NUM("s"), .help = "from question to answer" },
 	[HT_M_DNS_DNSSEC]          = { "dns", "dnssec", STR, .help = "secure, insecure, bogus or indeterminate, RFC 4035 section 4.3" },
+	[HT_M_DNS_REASON]          = { "dns", "reason", STR, .help = "why the status, or the answer's security, is what it is" },
 
-	[HT_M_HTTP_STATUS]         = { "http", "status", STR, .help = "ok, unresolved, refused, timeout, tls, wrong-code, wrong-text, too-large, too-slow or error" },
+	[HT_M_HTTP_STATUS]         = { "http", "status", STR, .help = "ok, unresolved, refused, unreachable, timeout, tls, wrong-code, wrong-text, redirect, too-large, too-slow, closed, malformed or error" },
 	[HT_M_HTTP_URL]            = { "http", "url", STR, .help = "what was asked for, without user and query" },
 	[HT_M_HTTP_ADDRESS]        = { "http", "address", STR, .help = "the address that answered" },
 	[HT_M_HTTP_CODE]           = { "http", "code", NUM("count"), .help = "status code, RFC 9110 section 15" },
@@ -59,6 +61,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_HTTP_CERT_ISSUER]    = { "http", "cert_issuer", STR, .help = "issuer of the server's certificate" },
 	[HT_M_HTTP_CERT_EXPIRES_IN] = { "http", "cert_expires_in", NUM("s"), .help = "until the certificate expires; negative: since" },
 	[HT_M_HTTP_CERT_VERIFIED]  = { "http", "cert_verified", STR, .help = "ok, or why the certificate is not to be trusted" },
+	[HT_M_HTTP_REASON]         = { "http", "reason", STR, .help = "why the status is not ok" },
 
 	[HT_M_PATH_STATUS]         = { "path", "status", STR, .help = "ok, incomplete, timeout, unresolved, unreachable, denied or error" },
 	[HT_M_PATH_TARGET]         = { "path", "target", STR, .help = "the inside address that was traced to" },
@@ -90,6 +93,10 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_REACH_RTT_HISTOGRAM]  = { "reach", "rtt-histogram", STR, .help = "round trips of the minute, a mergeable histogram (base/hist.h)" },
 	[HT_M_REACH_BLIND]          = { "reach", "blind", YESNO, .help = "the vantage sees none of its self-check targets: its silence says nothing of others" },
 	[HT_M_REACH_BLIND_REASON]   = { "reach", "blind-reason", STR, .help = "why the vantage is (or is not) blind, one sentence" },
+	[HT_M_REACH_UNSENT]         = { "reach", "unsent", NUM("count"), .help = "pings that this machine could not send, since it was told last" },
+	[HT_M_REACH_DROPPED]        = { "reach", "dropped", NUM("count"), .help = "replies that this machine dropped before they were read" },
+	[HT_M_REACH_IGNORED]        = { "reach", "ignored", NUM("count"), .help = "replies that count for nothing: late, twice, forged, truncated" },
+	[HT_M_REACH_TROUBLE]        = { "reach", "trouble", STR, .help = "what the three counts are made of, when one is not 0" },
 
 	[HT_M_SNMP_STATUS]         = { "snmp", "status", STR, .help = "ok, timeout, unresolved, auth-failed, partial or error" },
 	[HT_M_SNMP_REASON]         = { "snmp", "reason", STR, .help = "what was not read and why, one sentence; not there when all is well" },

@@ -57,13 +57,17 @@ static const enum device_status of_session[] = { [SESSION_TIMEOUT] = DEVICE_TIME
 	[SESSION_AUTH_FAILED] = DEVICE_AUTH_FAILED,
 	[SESSION_FAILED] = DEVICE_ERROR };
 
+/* Once each: several rows of mib_tables may share a name, and a trouble. */
 static void say(struct device *d, const char *what, const char *why)
 {
+	char text[DEVICE_REASON_MAX];
 	size_t len = strlen(d->reason);
 
 	d->partial = true;
-	snprintf(d->reason + len, sizeof(d->reason) - len, "%s%s: %s", len ? "; " : "",
-	    what, why); /* what finds no room is said when the rest is mended */
+	snprintf(text, sizeof(text), "%s: %s", what, why);
+	if (!strstr(d->reason, text)) /* what finds no room waits until that is mended */
+		snprintf(d->reason + len, sizeof(d->reason) - len, "%s%s",
+		    len ? "; " : "", text);
 }
 
 static void finish(struct device *d, enum device_status status)
@@ -164,7 +168,8 @@ static void next_table(struct device *d)
 	}
 	const struct walk_config config = { .columns = oids,
 		.n = n,
-		.rows = d->memory->rows[p->at],
+		.rows = d->memory->rows[p->at] ? d->memory->rows[p->at] - 1u
+					       : WALK_ROWS_UNKNOWN,
 		.ops = &walking,
 		.arg = d,
 		.pace = &p->pace };
@@ -180,9 +185,12 @@ static void learn(struct device *d, enum walk_outcome outcome)
 	size_t at = d->place->at, rows = walk_rows(d->place->walk);
 	enum walk_trouble t = walk_trouble(d->place->walk);
 
+	/* what kills a table says nothing of how much the others bear */
+	if (t == WALK_SILENT || t == WALK_REFUSED)
+		d->place->pace = m->pace;
 	m->pace = d->place->pace;
 	if (outcome == WALK_WHOLE || outcome == WALK_PARTIAL)
-		m->rows[at] = (uint16_t)(rows ? rows : 1); /* 0 is: not known */
+		m->rows[at] = (uint16_t)(rows + 1);
 	if (t != WALK_FINE) {
 		say(d, mib_tables[at].name, walk_trouble_text(t));
 		m->trouble[at] = (uint8_t)t;

@@ -37,7 +37,7 @@ const char *device_status_name(enum device_status s); /* "ok" … */
 struct device_memory {
 	struct engine_id engine; /* len 0: must be discovered */
 	struct walk_pace pace;
-	uint16_t rows[MIB_COUNT];
+	uint16_t rows[MIB_COUNT];    /* and one; 0: not known */
 	uint8_t failures[MIB_COUNT]; /* in a row */
 	uint8_t left_out[MIB_COUNT]; /* polls still to do without it */
 	uint8_t trouble[MIB_COUNT];  /* enum walk_trouble, of the last failure */

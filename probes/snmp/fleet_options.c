@@ -54,7 +54,7 @@ static const struct ht_option option_rows[] = {
 		    "for this agent's own agency" },
 	{ "port", HT_OPT_INT, OPT(port), .min = 1, .max = 65535, .def = "161",
 	    .help = "UDP port" },
-	{ "interval", HT_OPT_DURATION, OPT(interval_ns), .min = HT_NS_PER_S,
+	{ "interval", HT_OPT_DURATION, OPT(interval_ns), .min = HT_NS_PER_S / 10,
 	    .max = 86400 * HT_NS_PER_S, .def = "60s",
 	    .help = "how often each device is polled" },
 	{ "deadline", HT_OPT_DURATION, OPT(deadline_ns), .min = HT_NS_PER_S / 2,

@@ -22,7 +22,7 @@ struct walk {
 	void *arg;
 	struct walk_pace *pace;
 	size_t n;
-	size_t expect; /* rows that the table is thought to have; 0: not known */
+	size_t expect; /* rows that the table is thought to have, or unknown */
 	/* The request under way: its columns, their names, and how many rows. */
 	size_t asked[WALK_COLUMNS_MAX];
 	struct session_oid names[WALK_COLUMNS_MAX];
@@ -84,7 +84,7 @@ static bool below(const struct column *c, const struct session_oid *name)
 static void end_column(struct walk *w, struct column *c)
 {
 	c->ended = true;
-	if (w->expect == 0)
+	if (w->expect == WALK_ROWS_UNKNOWN && c->rows)
 		w->expect = c->rows; /* the others of its table have as many */
 }
 
@@ -117,7 +117,7 @@ static void take(
 	memcpy(c->at + c->base_len, index.at, index.n * sizeof(c->at[0]));
 	c->at_len = v->name.n;
 	if (++c->rows > w->expect)
-		w->expect = 0; /* it has grown */
+		w->expect = WALK_ROWS_UNKNOWN; /* it has grown */
 	w->any = true;
 	if (v->type != SESSION_NOTHING && v->type != SESSION_OTHER)
 		w->ops->cell(w->arg, column, &index, v, at_ns);
@@ -218,14 +218,16 @@ static size_t rows_left(const struct walk *w)
 {
 	size_t most = 0;
 
-	for (size_t i = 0; w->expect && i < w->n_asked; i++) {
+	if (w->expect == WALK_ROWS_UNKNOWN)
+		return SIZE_MAX;
+	for (size_t i = 0; i < w->n_asked; i++) {
 		size_t rows = w->columns[w->asked[i]].rows;
 		size_t left = w->expect > rows ? w->expect - rows : 0;
 
 		if (left > most)
 			most = left;
 	}
-	return w->expect ? most + 1 : SIZE_MAX;
+	return most + 1;
 }
 
 /* Ask the first `width` columns that have not ended, each from where it is. */

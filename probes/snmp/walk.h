@@ -8,6 +8,7 @@
 
 #include "probes/snmp/session.h"
 
+#define WALK_ROWS_UNKNOWN SIZE_MAX
 enum { WALK_COLUMNS_MAX = 32, WALK_ROWS_MAX = 10000, WALK_OID_MAX = 64 };
 
 enum walk_outcome {
@@ -49,7 +50,7 @@ struct walk_ops {
 struct walk_config {
 	const struct session_oid *columns; /* copied */
 	size_t n;
-	size_t rows; /* how many there were the last time; 0: not known */
+	size_t rows; /* how many there were the last time, or WALK_ROWS_UNKNOWN */
 	const struct walk_ops *ops;
 	void *arg;
 	struct walk_pace *pace; /* read and written */

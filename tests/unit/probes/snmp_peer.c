@@ -406,7 +406,7 @@ static bool put_cell(struct peer *p, struct answer *a, const struct peer_cell *c
 static bool put_next(struct peer *p, struct answer *a, struct peer_oid *at, size_t *place)
 {
 	if (p->fault == PEER_ENDLESS && below(at, &p->where)) {
-		if (at->n == p->where.n + 1)
+		if (at->n == p->where.n)
 			at->id[at->n++] = 0;
 		at->id[at->n - 1]++;
 		return put_made_up(a, at);

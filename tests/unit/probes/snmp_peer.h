@@ -13,7 +13,7 @@ enum peer_fault {
 	PEER_GOOD,
 	PEER_SILENT,
 	PEER_BACKWARDS,  /* the second name of each column again and again */
-	PEER_ENDLESS,    /* below `where` there is always one more row */
+	PEER_ENDLESS,    /* in the column `where` there is always one more row */
 	PEER_WRONG_TYPE, /* a string for each number below `where` */
 	PEER_CUT,        /* whole answers of `limit` cells at most (agents do so) */
 	PEER_TOO_BIG,    /* error tooBig above `limit` cells */
