@@ -10,8 +10,8 @@ extern const struct probe_ops probe_http;
 extern const struct probe_ops probe_icmp;
 extern const struct probe_ops probe_lan_arp;
 extern const struct probe_ops probe_lan_passive;
-extern const struct probe_ops probe_path;
 extern const struct probe_ops probe_link_local;
+extern const struct probe_ops probe_path;
 extern const struct probe_ops probe_posture_host;
 extern const struct probe_ops probe_reach;
 extern const struct probe_ops probe_selftest;
@@ -26,8 +26,8 @@ const struct probe_ops *const probe_registry[] = {
 	&probe_icmp,
 	&probe_lan_arp,
 	&probe_lan_passive,
-	&probe_path,
 	&probe_link_local,
+	&probe_path,
 	&probe_posture_host,
 	&probe_reach,
 	&probe_selftest,

@@ -20,10 +20,11 @@ struct weight {
 static const struct weight weights[IDENTITY_TEXTS] = {
 	[IDENTITY_NAME] = { 40, 20, -20 },
 	[IDENTITY_ALIAS] = { 40, 10, -10 },
-	[IDENTITY_PHYS] = { 40, 8, -20 },
+	[IDENTITY_PHYS] = { 38, 8, -18 },
 	[IDENTITY_DESCR] = { 5, 2, -2 },
 };
 static const struct weight nameless_descr = { 35, 12, -20 };
+enum { PHYS_OF_ANOTHER = -25 };
 enum { INDEX_SAME = 10, INDEX_ALONE = 30, TYPE_SAME = 5, TYPE_DIFFERS = -10, GONE = -1 };
 
 /* One side of the match, described alike. */
@@ -32,6 +33,7 @@ struct face {
 	uint32_t marks[IDENTITY_TEXTS];
 	bool shared[IDENTITY_TEXTS]; /* others of its side bear the same */
 	bool gone;
+	bool phys_known; /* of a row: its address is that of a known one */
 	bool taken;      /* matched, or left unmatched for good */
 	bool there;      /* a known one that is matched */
 	uint32_t degree; /* open pairs of the score at hand, or BLOCKED */
@@ -162,7 +164,7 @@ static int score_text(const struct face *a, const struct face *b, size_t t)
 	if (t == IDENTITY_DESCR && (!a->marks[IDENTITY_NAME] || !b->marks[IDENTITY_NAME]))
 		w = &nameless_descr;
 	if (a->marks[t] != b->marks[t])
-		return w->differs;
+		return t == IDENTITY_PHYS && a->phys_known ? PHYS_OF_ANOTHER : w->differs;
 	return a->shared[t] || b->shared[t] ? w->shared : w->alone;
 }
 
@@ -410,6 +412,14 @@ static ht_err matching_prepare(struct matching *m)
 	}
 	for (size_t t = 0; t < IDENTITY_TEXTS && ok; t++)
 		m->n_by[t] = sort_by(m->known, m->n_known, t, m->by[t]);
+	for (size_t i = 0; i < m->n_rows && ok; i++) {
+		struct face *f = &m->rows[i];
+		size_t at = first_of(m->by[IDENTITY_PHYS], m->n_by[IDENTITY_PHYS],
+		    f->marks[IDENTITY_PHYS]);
+
+		f->phys_known = at < m->n_by[IDENTITY_PHYS] &&
+				m->by[IDENTITY_PHYS][at].mark == f->marks[IDENTITY_PHYS];
+	}
 	free(scratch);
 	return ok ? HT_OK : HT_NOMEM;
 }

@@ -9,7 +9,8 @@
  *                     the same   the same, but not alone in it   differs
  *   ifName               40                  20                    -20
  *   ifAlias              40                  10                    -10
- *   ifPhysAddress        40                   8                    -20
+ *   ifPhysAddress        38                   8                    -18
+ *   … and it is that of another known one                          -25
  *   ifDescr               5                   2                     -2
  *   ifDescr, no ifName   35                  12                    -20
  *   ifIndex              10                                          0

@@ -1,4 +1,5 @@
-/* drive PROBE TIMEOUT_S [--subnet CIDR]… [--interface NAME]… [--pps N] [--memory FILE]
+/* drive PROBE TIMEOUT_S [--subnet CIDR]… [--interface NAME]… [--pps N] [--memory FILE
+ * [--key KEY]]
  * [--set YAML] [--grant N=FILE]…: runs one probe once on the real loop, opening captures
  * itself (needs CAP_NET_RAW), and prints each reading as
  * "<family>/<instance>/<quantity>\t<value>".
@@ -68,25 +69,33 @@ static void print_reading(const struct runner_reading *r)
 	}
 }
 
-/* The probe's memory lies in a file between two calls. */
-static void memory_load(struct runner *r, const char *file)
+/* The probe's memory lies in a file between two calls; the one of a key beside it. */
+static FILE *memory_open(const char *file, const char *key, const char *how)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s%s%s", file, key[0] ? "." : "", key);
+	return fopen(path, how);
+}
+
+static void memory_load(struct runner *r, const char *file, const char *key)
 {
 	static char bytes[PROBE_MEMORY_MAX];
-	FILE *f = fopen(file, "rb");
+	FILE *f = memory_open(file, key, "rb");
 
 	if (!f)
 		return;
 	size_t n = fread(bytes, 1, sizeof(bytes), f);
 	fclose(f);
-	if (r->host.remember(&r->host, bytes, n) != HT_OK)
+	if (r->host.remember_of(&r->host, key, bytes, n) != HT_OK)
 		abort();
 }
 
-static void memory_save(struct runner *r, const char *file)
+static void memory_save(struct runner *r, const char *file, const char *key)
 {
 	size_t n;
-	const void *bytes = r->host.recall(&r->host, &n);
-	FILE *f = fopen(file, "wb");
+	const void *bytes = r->host.recall_of(&r->host, key, &n);
+	FILE *f = memory_open(file, key, "wb");
 
 	if (!f || fwrite(bytes, 1, n, f) != n || fclose(f) != 0)
 		abort();
@@ -112,7 +121,7 @@ int main(int argc, char **argv)
 {
 	struct runner *r = runner_new();
 	struct ht_addr subnets[LIST_MAX];
-	const char *interfaces[LIST_MAX], *memory = NULL, *yaml = "";
+	const char *interfaces[LIST_MAX], *memory = NULL, *key = NULL, *yaml = "";
 	const struct probe_ops *ops = argc > 2 ? probe_find(argv[1]) : NULL;
 	int64_t timeout_ns =
 	    argc > 2 ? (int64_t)(strtod(argv[2], NULL) * HT_NS_PER_S) : 0;
@@ -131,6 +140,8 @@ int main(int argc, char **argv)
 			r->site.packets_per_s = strtoll(argv[i + 1], NULL, 10);
 		} else if (strcmp(argv[i], "--memory") == 0) {
 			memory = argv[i + 1];
+		} else if (strcmp(argv[i], "--key") == 0) {
+			key = argv[i + 1];
 		} else if (strcmp(argv[i], "--grant") == 0) {
 			grant_file(r, argv[i + 1]);
 		} else if (strcmp(argv[i], "--set") == 0) {
@@ -143,14 +154,18 @@ int main(int argc, char **argv)
 	r->site.interfaces = interfaces;
 	runner_grant_fd(r, PROBE_CAPTURE, open_capture, NULL, false);
 	if (memory)
-		memory_load(r, memory);
+		memory_load(r, memory, "");
+	if (memory && key)
+		memory_load(r, memory, key);
 	if (!runner_run(r, ops, "test", yaml, timeout_ns))
 		return HT_EXIT_FAILURE;
 	for (size_t i = 0; i < r->n_readings; i++)
 		print_reading(&r->readings[i]);
 	printf("done\t%s\t0\n", r->done ? "true" : "false");
 	if (memory)
-		memory_save(r, memory);
+		memory_save(r, memory, "");
+	if (memory && key)
+		memory_save(r, memory, key);
 	runner_free(r);
 	return HT_EXIT_OK;
 }

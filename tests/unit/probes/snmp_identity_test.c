@@ -88,6 +88,9 @@ static const struct story stories[] = {
 	{ "a card was replaced: the place keeps its name",
 	    { { 1, "Gi1/1", "WAN", "02:01", NULL, ETHERNET, "Gi1-1" } },
 	    { { 5, "Gi1/1", "WAN", "02:99", NULL, ETHERNET, "Gi1-1" } } },
+	{ "… also without an alias, elsewhere",
+	    { { 1, "Gi1/1", NULL, "02:01", NULL, ETHERNET, "Gi1-1" } },
+	    { { 5, "Gi1/1", NULL, "02:99", NULL, ETHERNET, "Gi1-1" } } },
 	{ "a module goes: the others stay",
 	    { { 1, "Gi1/1", NULL, "02:01", NULL, ETHERNET, "Gi1-1" },
 		{ 2, "Gi2/1", NULL, "02:02", NULL, ETHERNET, "Gi2-1" },
@@ -237,6 +240,24 @@ static void test_what_comes_back_is_the_same(void **state)
 }
 
 /* What a poll did not reach is not gone: its index still counts. */
+/* A tunnel or a modem that gets an address of its own each time. */
+static void test_what_comes_back_with_another_address(void **state)
+{
+	static const struct iface with[] = { { 1, "lo", NULL, NULL, NULL, 24, "lo" },
+		{ 7, "wwan0", NULL, "06:01", NULL, ETHERNET, "wwan0" }, { 0 } };
+	static const struct iface without[] = { { 1, "lo", NULL, NULL, NULL, 24, "lo" },
+		{ 0 } };
+	static const struct iface again[] = { { 1, "lo", NULL, NULL, NULL, 24, "lo" },
+		{ 9, "wwan0", NULL, "06:02", NULL, ETHERNET, "wwan0" }, { 0 } };
+	struct identity k = { 0 };
+	struct identity_match out[ROWS];
+
+	match(&k, with, out);
+	match(&k, without, out);
+	match(&k, again, out);
+	identity_fini(&k);
+}
+
 static void test_a_part_of_the_table(void **state)
 {
 	static const struct identity_row rows[] = { { 1, 0, { NULL } },
@@ -394,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_stories),
 		cmocka_unit_test(test_memory_rests),
 		cmocka_unit_test(test_what_comes_back_is_the_same),
+		cmocka_unit_test(test_what_comes_back_with_another_address),
 		cmocka_unit_test(test_a_part_of_the_table),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_gone_ones_are_bounded),
