@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/command.h"
+#include "agent/frugal.h"
 #include "agent/health.h"
 #include "agent/notify.h"
 #include "agent/owner.h"
@@ -304,7 +304,7 @@ static void on_tick(uv_timer_t *timer)
 	if (now >= a->health_ns) {
 		a->health_ns = now + HEALTH_EVERY_NS;
 		health_report(a);
-		malloc_trim(0);
+		frugal_trim();
 	}
 	if (now >= a->propose_ns) {
 		a->propose_ns = now + PROPOSE_NS;
@@ -364,7 +364,7 @@ static const struct runner_sink sink_of_agent = {
 	.ended = sink_ended,
 };
 
-/* All but a `reach` that follows the server's list: that one is a->reach. */
+/* All but those that follow the server's list: they are in a->reach. */
 static ht_err runner_make(struct agent *a)
 {
 	const struct options *o = a->options;
@@ -380,7 +380,7 @@ static ht_err runner_make(struct agent *a)
 	if (!probes)
 		return HT_NOMEM;
 	for (size_t i = 0; i < o->n_probes; i++) {
-		if (&o->probes[i] != o->reach_probe)
+		if (&o->probes[i] != o->reach_probe && &o->probes[i] != o->fleet_probe)
 			probes[config.n_probes++] = o->probes[i];
 	}
 	sink.arg = a;
@@ -712,15 +712,6 @@ static ht_err start_all(struct agent *a, struct ht_fault *fault)
 	return err;
 }
 
-/* Small arenas and early trimming: the agent must fit where little is. */
-static void memory_frugal(void)
-{
-	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
-	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-	setenv("UV_THREADPOOL_SIZE", "1", 0); /* it resolves names, nothing else */
-}
-
 int agent_run(const char *file)
 {
 	struct ht_fault fault = { 0 };
@@ -728,7 +719,7 @@ int agent_run(const char *file)
 
 	if (!a)
 		return HT_EXIT_FAILURE;
-	memory_frugal();
+	frugal_start();
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN); /* "read it again" while we read it first */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/kernel.h"
 #include "agent/monitor_child.h"
 #include "agent/monitor_wire.h"
 #include "agent/rights.h"
@@ -69,7 +70,7 @@ static _Noreturn void be_monitor(int fd, pid_t parent,
 		_exit(HT_EXIT_FAILURE);
 	if (dup3(fd, 3, O_CLOEXEC) != 3 && fd != 3)
 		_exit(HT_EXIT_FAILURE);
-	(void)close_range(4, ~0U, 0);
+	kernel_close_from(4);
 	if (rights_drop(config->user, kept_rights, HT_COUNT(kept_rights), &fault)) {
 		ht_log_error("monitor.rights", "%s", fault.text);
 		_exit(HT_EXIT_FAILURE);

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/kernel.h"
 #include "agent/monitor_child.h"
 #include "base/clock.h"
 
@@ -64,8 +64,7 @@ static void become_tool(const struct monitor_tool *tool, int out_fd, int err_fd)
 	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(out_fd, 1) < 0 ||
 	    dup2(err_fd, 2) < 0)
 		_exit(126);
-	if (close_range(3, ~0U, 0))
-		_exit(126);
+	kernel_close_from(3);
 	if (!tool->argv) {
 		tool->run(1);
 		_exit(0);
@@ -124,7 +123,7 @@ ht_err monitor_tool_start(const struct monitor_tool *tool, struct monitor_job *o
 	close(out_pipe[1]);
 	if (j.pid > 0) {
 		(void)setpgid(j.pid, j.pid); /* both sides, so that kill finds it */
-		j.pid_fd = pidfd_open(j.pid, 0);
+		j.pid_fd = kernel_pidfd_open(j.pid);
 		saved = errno;
 	}
 	if (j.pid_fd < 0) {

@@ -390,10 +390,13 @@ static ht_err make_probe(struct options *o, const struct ht_node *item,
 	return err;
 }
 
-/* Does this one ping what it lists, or what the server's list says? */
-static void note_reach(
+/* Does this one measure what it lists, or what the server's list says? */
+static void note_follower(
     struct options *o, const struct ht_node *item, const struct runner_probe *p)
 {
+	if (strcmp(p->ops->name, "snmp.fleet") == 0 && !ht_node_get(item, "devices") &&
+	    !o->fleet_probe)
+		o->fleet_probe = p;
 	if (strcmp(p->ops->name, "reach") != 0)
 		return;
 	if (ht_node_get(item, "targets") || ht_node_get(item, "target"))
@@ -427,7 +430,7 @@ static ht_err make_probes(struct options *o, struct ht_fault *fault)
 				    o->probes[i].ops->name, o->probes[i].id);
 		}
 		o->n_probes = i + 1;
-		note_reach(o, list->items[i], &o->probes[i]);
+		note_follower(o, list->items[i], &o->probes[i]);
 	}
 	return HT_OK;
 }

@@ -62,7 +62,9 @@ struct options {
 	size_t n_probes;
 	const char
 	    *own_targets; /* id of a probe `reach` that lists targets itself, or NULL */
-	const struct runner_probe *reach_probe;  /* one that does not, or NULL */
+	const struct runner_probe *reach_probe; /* one that does not, or NULL */
+	const struct runner_probe
+	    *fleet_probe; /* `snmp.fleet` without devices, or NULL */
 	char approved_hash[FINGERPRINT_LEN + 1]; /* of approved.yaml's bytes, or "" */
 	struct options_files *files;             /* private: the trees */
 };

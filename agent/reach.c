@@ -11,7 +11,7 @@
 static void fini(struct reach *r)
 {
 	if (r->defaults)
-		ht_options_fini(r->probe.ops->options, r->defaults);
+		ht_options_fini(r->probes[0].ops->options, r->defaults);
 	free(r->defaults);
 	r->defaults = NULL;
 	ht_targets_fini(&r->list);
@@ -19,17 +19,19 @@ static void fini(struct reach *r)
 
 static ht_err probe_default(struct reach *r, const struct probe_ops *ops)
 {
-	r->probe = (struct runner_probe){
+	struct runner_probe *p = &r->probes[0];
+
+	*p = (struct runner_probe){
 		.ops = ops,
 		.id = ops->name,
 		.every_ns = EVERY_NS,
 		.timeout_ns = ops->endless ? SCHEDULE_ENDLESS : EVERY_NS,
 	};
-	snprintf(r->probe.key, sizeof(r->probe.key), "%.31s.%.31s", ops->name, ops->name);
+	snprintf(p->key, sizeof(p->key), "%.31s.%.31s", ops->name, ops->name);
 	if (!ops->options)
 		return HT_OK;
 	r->defaults = calloc(1, ops->options->size);
-	r->probe.options = r->defaults;
+	p->options = r->defaults;
 	return r->defaults ? ht_options_load(ops->options, NULL, NULL, r->defaults, NULL)
 			   : HT_NOMEM;
 }
@@ -40,8 +42,8 @@ static ht_err make(struct reach *r)
 	const struct probe_ops *ops = probe_find("reach");
 	const struct runner_config config = {
 		.agent = o->agent.id,
-		.probes = &r->probe,
-		.n_probes = 1,
+		.probes = r->probes,
+		.n_probes = o->fleet_probe ? 2 : 1,
 		.site = &r->site,
 		.monitor = r->monitor,
 	};
@@ -53,9 +55,11 @@ static ht_err make(struct reach *r)
 	if (!err && r->list.n == 0)
 		err = HT_NOTFOUND;
 	if (!err && o->reach_probe)
-		r->probe = *o->reach_probe;
+		r->probes[0] = *o->reach_probe;
 	else if (!err)
 		err = probe_default(r, ops);
+	if (!err && o->fleet_probe)
+		r->probes[1] = *o->fleet_probe;
 	r->site = o->probe_site;
 	r->site.targets = &r->list;
 	if (!err)

@@ -1,11 +1,14 @@
-/* The probe `reach` for the server's list: a runner of its own, so that another list ends
- * and begins this one probe and no other. What the configuration says of a `reach` probe
- * without targets holds for it; without one it has the defaults. All on the loop. */
+/* The probes that follow the server's list: a runner of their own, so that another list
+ * touches them and no other. `reach` always does: what the configuration says of a
+ * `reach` probe without targets holds for it; without one it has the defaults.
+ * `snmp.fleet` does when the configuration has one without devices. All on the loop. */
 #ifndef HT_AGENT_REACH_H
 #define HT_AGENT_REACH_H
 
 #include "agent/runner.h"
 #include "agent/targets.h"
+
+enum { REACH_PROBES_MAX = 2 };
 
 struct reach {
 	/* Set by the owner; borrowed. */
@@ -21,7 +24,7 @@ struct reach {
 	bool again;            /* and begins anew then */
 	struct ht_targets list;
 	struct probe_site site;
-	struct runner_probe probe;
+	struct runner_probe probes[REACH_PROBES_MAX];
 	void *defaults; /* options of a probe that nobody configured */
 	const struct options *options;
 	const struct targets *targets;

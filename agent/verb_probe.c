@@ -101,9 +101,23 @@ static ht_err load(const struct args *a, struct options **out, struct ht_fault *
 
 /* ── Output ───────────────────────────────────────────────────────────────────────── */
 
+/* One line a hop, numbered, so that a rule's `hops` can be picked from it. */
+static void print_trace(const char *name, const char *trace)
+{
+	size_t hop = 0;
+
+	puts(name);
+	while (*trace) {
+		size_t len = strcspn(trace, " ");
+
+		printf("  %2zu  %.*s\n", ++hop, (int)len, trace);
+		trace += len + strspn(trace + len, " ");
+	}
+}
+
 static void print_table(const struct oneshot *o)
 {
-	char name[HT_NAME_MAX], value[512];
+	char name[HT_NAME_MAX], value[2048];
 	int width = 4;
 
 	for (size_t i = 0; i < o->n; i++) {
@@ -117,6 +131,10 @@ static void print_table(const struct oneshot *o)
 		const struct ht_metric_info *info = ht_metric_info(r->metric);
 		if (ht_name_format(r->metric, r->instance, name, sizeof(name)))
 			continue;
+		if (r->metric == HT_M_PATH_TRACE) {
+			print_trace(name, r->string);
+			continue;
+		}
 		oneshot_value(&o->readings[i], value, sizeof(value));
 		printf("%-*s  %s%s%s\n", width, name, value, info->unit ? " " : "",
 		    !info->unit                    ? ""
@@ -125,6 +143,21 @@ static void print_table(const struct oneshot *o)
 	}
 	if (o->n == 0)
 		puts("no readings");
+}
+
+/* Answers, all of them, that a service is not what it should be; of what else is not
+ * "ok" we only know that we could not see it. */
+static bool is_critical(const char *status)
+{
+	static const char *const words[] = { "timeout", "unreachable", "refused",
+		"closed", "tls", "redirect", "wrong-code", "wrong-text", "wrong-answer",
+		"bogus", "too-slow", "too-large", "malformed" };
+
+	for (size_t i = 0; i < HT_COUNT(words); i++) {
+		if (strcmp(status, words[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* A status of "ok" is fine, none at all too when there are readings; loss is partial. */
@@ -140,10 +173,10 @@ static int nagios_state(const struct oneshot *o, const char **out_status)
 			*out_status = r->string;
 			if (strcmp(r->string, "ok") == 0)
 				continue;
-			if (strcmp(r->string, "partial") == 0)
+			if (strcmp(r->string, "partial") == 0 ||
+			    strcmp(r->string, "incomplete") == 0)
 				state = state == NAGIOS_OK ? NAGIOS_WARNING : state;
-			else if (strcmp(r->string, "timeout") == 0 ||
-				 strcmp(r->string, "unreachable") == 0)
+			else if (is_critical(r->string))
 				state = NAGIOS_CRITICAL;
 			else if (state != NAGIOS_CRITICAL)
 				state = NAGIOS_UNKNOWN;

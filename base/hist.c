@@ -11,7 +11,7 @@
 
 enum { LAYOUT_LEN = sizeof(LAYOUT) - 1, BELOW = 0, ABOVE = HT_HIST_BUCKETS - 1 };
 
-static size_t bucket_of(int64_t duration_ns)
+size_t ht_hist_bucket(int64_t duration_ns)
 {
 	uint64_t us =
 	    duration_ns > 0 ? (uint64_t)duration_ns / (uint64_t)HT_NS_PER_US : 0;
@@ -34,7 +34,7 @@ static void count(uint32_t *at, uint32_t n)
 
 void ht_hist_add(struct ht_hist *h, int64_t duration_ns)
 {
-	count(&h->counts[bucket_of(duration_ns)], 1);
+	count(&h->counts[ht_hist_bucket(duration_ns)], 1);
 }
 
 void ht_hist_merge(struct ht_hist *into, const struct ht_hist *from)

@@ -30,6 +30,9 @@ struct ht_hist {
 /* Count one duration; what is not above 0 counts as the shortest. */
 void ht_hist_add(struct ht_hist *h, int64_t duration_ns);
 
+/* The bucket that a duration falls into, 0..HT_HIST_BUCKETS-1. */
+size_t ht_hist_bucket(int64_t duration_ns);
+
 void ht_hist_merge(struct ht_hist *into, const struct ht_hist *from);
 
 uint64_t ht_hist_count(const struct ht_hist *h);

@@ -85,6 +85,14 @@ static bool find(const struct ht_pings *p, uint16_t seq, uint32_t *out)
 	return true;
 }
 
+void ht_pings_sent(struct ht_pings *p, uint16_t seq, int64_t at_ns)
+{
+	uint32_t full;
+
+	if (find(p, seq, &full))
+		p->sent_ns[full % HT_PINGS_WINDOW] = at_ns;
+}
+
 bool ht_pings_answer(struct ht_pings *p, uint16_t seq, int64_t at_ns, struct ht_ping *out)
 {
 	uint32_t full;

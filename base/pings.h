@@ -24,13 +24,13 @@
 #define HT_PINGS_WAIT_MAX   (2500 * HT_NS_PER_MS)
 
 struct ht_pings {
-	int64_t sent_ns[HT_PINGS_WINDOW]; /* by seq % HT_PINGS_WINDOW, like the bits */
-	uint64_t open;                    /* neither answered, lost nor void */
-	uint64_t steady;                  /* of the one a second, not of a burst */
-	uint32_t next;                    /* number of the next ping; numbers wrap */
+	uint64_t open;              /* neither answered, lost nor void */
+	uint64_t steady;            /* of the one a second, not of a burst */
+	int64_t srtt_ns, rttvar_ns; /* RFC 6298; srtt_ns 0: nothing measured yet */
+	uint32_t next;              /* number of the next ping; numbers wrap */
 	uint32_t overdue;           /* first that was not looked at for being overdue */
 	uint32_t lost;              /* first that was not looked at for being lost */
-	int64_t srtt_ns, rttvar_ns; /* RFC 6298; srtt_ns 0: nothing measured yet */
+	int64_t sent_ns[HT_PINGS_WINDOW]; /* by seq % HT_PINGS_WINDOW, like the bits */
 };
 
 struct ht_ping {
@@ -41,6 +41,9 @@ struct ht_ping {
 
 /* A ping leaves now; returns its number. */
 uint32_t ht_pings_send(struct ht_pings *p, int64_t now_ns, bool steady);
+
+/* It really left at `at_ns`. Nothing happens when it is not under way any more. */
+void ht_pings_sent(struct ht_pings *p, uint16_t seq, int64_t at_ns);
 
 /* How long an answer is waited for before it is overdue. */
 int64_t ht_pings_wait_ns(const struct ht_pings *p);

@@ -1,13 +1,16 @@
 #include "base/reach.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/agenda.h"
 #include "base/clock.h"
 #include "base/pings.h"
 #include "base/state.h"
 
+#define CACHE_LINE    64
 #define MINUTE_NS     (60 * HT_NS_PER_S)
 #define PHASE_STEP_NS (10 * HT_NS_PER_MS) /* targets share wake-ups, 100 a second */
 #define LEAP_NS       HT_NS_PER_S
@@ -53,11 +56,11 @@ struct burst {
 struct minute {
 	uint32_t sent, received;
 	int64_t min_ns, max_ns, sum_ns;
-	struct ht_hist rtt;
 };
 
+/* A few hundred bytes for each of tens of thousands: what every ping and answer touches
+ * stands together at the beginning. */
 struct target {
-	struct ht_pings pings;
 	enum ht_reach_state state, told;
 	bool self, is_parent;
 	bool mute;       /* nothing can be sent to it */
@@ -67,11 +70,14 @@ struct target {
 	unsigned confirms;
 	uint32_t answered_seq;                  /* the newest that was answered */
 	int64_t answered_ns, lost_ns, risen_ns; /* sendings; NEVER */
-	int64_t steady_ns, minute_ns, confirm_ns, recheck_ns;
-	struct burst burst;
-	uint32_t visited; /* by the suspicion of this number */
-	size_t first_parent, n_parents;
+	int64_t steady_ns, minute_ns;
 	struct minute minute;
+	struct burst burst;
+	struct ht_pings pings;
+	uint16_t rtt[HT_HIST_BUCKETS]; /* of the minute, which has few pings */
+	int64_t confirm_ns, recheck_ns;
+	uint32_t visited; /* by the suspicion of this number */
+	uint32_t first_parent, n_parents;
 };
 
 struct ht_reach {
@@ -156,6 +162,7 @@ static void tell(struct ht_reach *r, struct target *t, bool urgent, int64_t now)
 static void tell_minute(struct ht_reach *r, struct target *t, int64_t now)
 {
 	struct minute *m = &t->minute;
+	struct ht_hist rtt;
 	const struct ht_reach_minute out = {
 		.at_ns = now,
 		.sent = m->sent,
@@ -163,13 +170,17 @@ static void tell_minute(struct ht_reach *r, struct target *t, int64_t now)
 		.rtt_min_ns = m->min_ns,
 		.rtt_max_ns = m->max_ns,
 		.rtt_sum_ns = m->sum_ns,
-		.rtt = &m->rtt,
+		.rtt = &rtt,
 	};
 
-	if (m->sent && !t->self)
+	if (!m->sent)
+		return;
+	for (size_t i = 0; i < HT_HIST_BUCKETS; i++)
+		rtt.counts[i] = t->rtt[i];
+	if (!t->self)
 		r->host.minute(r->host.arg, index_of(r, t), &out);
-	if (m->sent)
-		*m = (struct minute){ 0 };
+	*m = (struct minute){ 0 };
+	memset(t->rtt, 0, sizeof(t->rtt));
 }
 
 static void tell_sight(struct ht_reach *r, int64_t now)
@@ -465,7 +476,8 @@ static void count_answer(struct target *t, int64_t rtt_ns)
 	if (rtt_ns > m->max_ns)
 		m->max_ns = rtt_ns;
 	m->sum_ns += rtt_ns;
-	ht_hist_add(&m->rtt, rtt_ns);
+	uint16_t *bucket = &t->rtt[ht_hist_bucket(rtt_ns)];
+	*bucket += *bucket < UINT16_MAX;
 }
 
 static void rise(struct ht_reach *r, struct target *t, int64_t now)
@@ -530,6 +542,11 @@ void ht_reach_answer(
 	set_mute(r, t, false, now_ns);
 	take_answer(r, t, &p, now_ns);
 	plan(r, t);
+}
+
+void ht_reach_sent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t at_ns)
+{
+	ht_pings_sent(&r->targets[target].pings, seq, at_ns);
 }
 
 void ht_reach_unsent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t now_ns)
@@ -598,45 +615,71 @@ static int64_t phase_ns(const struct ht_reach *r, size_t i, int64_t span)
 	return at - at % PHASE_STEP_NS;
 }
 
-/* The process stood still: answers may have been missed, so nothing that was under way
- * proves anything. What was suspected is asked again. */
+/* Answers may have been missed, so nothing that is under way proves anything. What was
+ * suspected is asked again. */
+static void disregard(struct ht_reach *r, struct target *t, int64_t now)
+{
+	ht_pings_void_all(&t->pings);
+	t->streak = t->rise = t->confirms = 0;
+	if (t->state == HT_REACH_UP || t->state == HT_REACH_UNKNOWN)
+		t->lost_ns = HT_REACH_NEVER;
+	if (t->burst.state != BURST_NONE)
+		burst_begin(r, t, now);
+	plan(r, t);
+}
+
+/* The process stood still. */
 static void leap(struct ht_reach *r, int64_t now)
 {
 	r->counters.leaps++;
 	for (size_t i = 0; i < r->n; i++) {
-		struct target *t = &r->targets[i];
-
-		ht_pings_void_all(&t->pings);
-		t->streak = t->rise = t->confirms = 0;
-		if (t->state == HT_REACH_UP || t->state == HT_REACH_UNKNOWN)
-			t->lost_ns = HT_REACH_NEVER;
-		t->steady_ns = now + phase_ns(r, i, HT_REACH_EVERY_NS);
-		if (t->burst.state != BURST_NONE)
-			burst_begin(r, t, now);
-		plan(r, t);
+		r->targets[i].steady_ns = now + phase_ns(r, i, HT_REACH_EVERY_NS);
+		disregard(r, &r->targets[i], now);
 	}
 }
 
-void ht_reach_tick(struct ht_reach *r, int64_t now_ns)
+void ht_reach_deaf(struct ht_reach *r, int64_t now_ns)
 {
-	size_t thing = 0;
-	int64_t due = ht_agenda_first(&r->agenda, &thing);
+	r->counters.deaf++;
+	for (size_t i = 0; i < r->n; i++)
+		disregard(r, &r->targets[i], now_ns);
+}
+
+/* The target that probably comes next: its memory is on the way while this one's is
+ * worked on. */
+static void expect(const struct ht_reach *r, uint32_t thing)
+{
+	if (thing >= r->n)
+		return;
+	const char *at = (const char *)&r->targets[thing];
+	for (size_t i = 0; i < offsetof(struct target, pings.sent_ns); i += CACHE_LINE)
+		__builtin_prefetch(at + i, 1);
+}
+
+bool ht_reach_tick(struct ht_reach *r, int64_t now_ns)
+{
+	uint32_t thing, after;
+	int left = HT_REACH_STEP;
 
 	if (r->sight == HT_REACH_SIGHT_UNKNOWN)
 		check_sight(r, now_ns);
-	if (due < now_ns - LEAP_NS)
+	if (ht_agenda_first_ns(&r->agenda) < now_ns - LEAP_NS)
 		leap(r, now_ns);
-	while (ht_agenda_first(&r->agenda, &thing) <= now_ns) {
+	while (ht_agenda_due(&r->agenda, now_ns, &thing, &after)) {
+		if (left-- == 0)
+			return true;
+		expect(r, after);
 		if (thing == r->n)
 			tell_sight(r, now_ns);
 		else
 			work(r, &r->targets[thing], now_ns);
 	}
+	return false;
 }
 
 int64_t ht_reach_next_ns(const struct ht_reach *r)
 {
-	return ht_agenda_first(&r->agenda, NULL);
+	return ht_agenda_first_ns(&r->agenda);
 }
 
 void ht_reach_flush(struct ht_reach *r, int64_t now_ns)
@@ -692,8 +735,8 @@ static ht_err copy_parents(struct ht_reach *r, const struct ht_reach_target *in)
 	for (size_t i = 0; i < r->n; i++) {
 		struct target *t = &r->targets[i];
 
-		t->first_parent = n;
-		t->n_parents = in[i].n_parents;
+		t->first_parent = (uint32_t)n;
+		t->n_parents = (uint32_t)in[i].n_parents;
 		for (size_t k = 0; k < in[i].n_parents; k++) {
 			uint32_t at = in[i].parents[k];
 			if (at >= r->n || in[at].self || in[i].self)
@@ -759,6 +802,7 @@ static void inherit(
 	t->lost_ns = was->lost_ns;
 	t->risen_ns = was->risen_ns;
 	t->minute = was->minute;
+	memcpy(t->rtt, was->rtt, sizeof(t->rtt));
 	t->minute_ns = was->minute_ns;
 	t->steady_ns = was->steady_ns;
 	/* As after a leap: what was counted towards a change is counted anew. */

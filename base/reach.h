@@ -21,8 +21,8 @@
  * told until sight comes back, and then all is learned, and told, anew.
  *
  * What is ours proves nothing of others: a ping that could not be sent is no lost ping,
- * and when the process itself stood still (suspended, stopped), what was under way is
- * void. */
+ * and when the process itself stood still (suspended, stopped) or the kernel dropped
+ * answers before they were read, what was under way is void. */
 #ifndef HT_BASE_REACH_H
 #define HT_BASE_REACH_H
 
@@ -40,6 +40,8 @@
 #define HT_REACH_RISE        3  /* answers in a row that make a dead target UP */
 #define HT_REACH_PARENTS_MAX 16 /* of one target */
 #define HT_REACH_NEVER       INT64_MIN
+#define HT_REACH_STEP        64 /* targets of a tick, of which each sends ... */
+#define HT_REACH_STEP_PINGS  3  /* ... so many pings at most */
 
 enum ht_reach_state {
 	HT_REACH_UNKNOWN,
@@ -99,6 +101,7 @@ struct ht_reach_counters {
 	uint64_t ignored; /* answers that nothing waited for: duplicates, late ones */
 	uint64_t burst;   /* of those sent, the pings of bursts */
 	uint64_t leaps;   /* times that the process stood still */
+	uint64_t deaf;    /* times that answers were lost on our side */
 };
 
 struct ht_reach;
@@ -118,9 +121,10 @@ void ht_reach_free(struct ht_reach *r); /* accepts NULL */
 void ht_reach_inherit(
     struct ht_reach *r, const struct ht_reach *from, const uint32_t *was, int64_t now_ns);
 
-/* Do what is due. Give it all answers that have arrived first. Late by more than a
- * second: the process stood still. */
-void ht_reach_tick(struct ht_reach *r, int64_t now_ns);
+/* Do what is due, for HT_REACH_STEP targets at most; true when more is due. Give it all
+ * answers that have arrived first. Late by more than a second: the process stood still.
+ */
+bool ht_reach_tick(struct ht_reach *r, int64_t now_ns);
 
 /* When tick has something to do next. */
 int64_t ht_reach_next_ns(const struct ht_reach *r);
@@ -129,6 +133,12 @@ int64_t ht_reach_next_ns(const struct ht_reach *r);
  * from this target. Anything else about it may be wrong. */
 void ht_reach_answer(
     struct ht_reach *r, uint32_t target, uint16_t seq, int64_t at_ns, int64_t now_ns);
+
+/* When it really left, at or after the tick that asked for it. */
+void ht_reach_sent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t at_ns);
+
+/* Answers were lost on our side, nobody knows whose: pings under way prove nothing. */
+void ht_reach_deaf(struct ht_reach *r, int64_t now_ns);
 
 /* That ping could not be sent. */
 void ht_reach_unsent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t now_ns);

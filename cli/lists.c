@@ -1,21 +1,10 @@
-/* hatang links, machines, posture, gaps: lists that differ in path and columns only. */
+/* hatang machines, posture, gaps: lists that differ in path and columns only. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/verb.h"
 #include "cli/verbs.h"
 
-static const struct table_column link_columns[] = {
-	{ "LINK", "id", TABLE_PLAIN },
-	{ "AGENCY", "agency", TABLE_PLAIN },
-	{ "STATE", "state", TABLE_PLAIN },
-	{ "KIND", "kind", TABLE_PLAIN },
-	{ "DOWN", "contracted.down", TABLE_RATE },
-	{ "UP", "contracted.up", TABLE_RATE },
-	{ "LOSS", "loss", TABLE_SHARE },
-	{ "RTT s", "rtt_s", TABLE_PLAIN },
-	{ "WHY", "reason", TABLE_PLAIN },
-};
 static const struct table_column machine_columns[] = {
 	{ "MACHINE", "id", TABLE_PLAIN },
 	{ "CLASS", "class", TABLE_PLAIN },
@@ -41,8 +30,6 @@ static const struct {
 	const struct table_column *columns;
 	size_t n;
 } lists[] = {
-	{ "links", "/api/v1/links", "agency", false, link_columns,
-	    HT_COUNT(link_columns) },
 	{ "machines", "/api/v1/machines", "agency", true, machine_columns,
 	    HT_COUNT(machine_columns) },
 	{ "gaps", "/api/v1/gaps", "agent", false, gap_columns, HT_COUNT(gap_columns) },

@@ -12,7 +12,7 @@ static const struct {
 	{ "agency", "import, list and show agencies", agency_main },
 	{ "token", "make and list enrolment tokens", token_main },
 	{ "agents", "list, approve and revoke agents; decide clones", agents_main },
-	{ "links", "links and what is measured of them", lists_main },
+	{ "links", "links: contracted, negotiated, measured, used; the WAN", links_main },
 	{ "machines", "machines of an agency", lists_main },
 	{ "posture", "security findings and declarations of an agency", posture_main },
 	{ "index", "the four values, and what they rest on", index_main },

@@ -8,7 +8,8 @@ int alert_main(int argc, char **argv);
 int agents_main(int argc, char **argv);
 int decode_main(int argc, char **argv);
 int index_main(int argc, char **argv);
-int lists_main(int argc, char **argv); /* links, machines, gaps */
+int links_main(int argc, char **argv);
+int lists_main(int argc, char **argv); /* machines, gaps */
 int login_main(int argc, char **argv);
 int maintenance_main(int argc, char **argv);
 int outages_main(int argc, char **argv);

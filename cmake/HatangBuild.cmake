@@ -2,9 +2,11 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
-foreach(lib IN ITEMS
-    libuv yaml-0.1 json-c libcbor libmosquitto sqlite3 libcurl libcrypto libssl
-    libmicrohttpd libsodium libcap libseccomp libsystemd libzstd)
+set(libs libuv yaml-0.1 json-c libcbor libmosquitto sqlite3 libcurl libcrypto libssl libcap libseccomp)
+if(NOT HATANG_AGENT_ONLY)
+  list(APPEND libs libmicrohttpd libsodium libsystemd libzstd)
+endif()
+foreach(lib IN LISTS libs)
   string(MAKE_C_IDENTIFIER ${lib} id)
   pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${lib})
 endforeach()

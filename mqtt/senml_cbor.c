@@ -59,6 +59,13 @@ static void note_real(void *arg, double v)
 	it->real = v;
 }
 
+/* What libcbor counts in; it matters on 32 bits. */
+#if CBOR_MAJOR_VERSION == 0 && CBOR_MINOR_VERSION < 9
+typedef size_t library_count;
+#else
+typedef uint64_t library_count;
+#endif
+
 static void note_string(void *arg, enum item_kind kind, cbor_data bytes, size_t len)
 {
 	struct item *it = arg;
@@ -104,11 +111,11 @@ static void on_chunked(void *a)
 {
 	note(a, ITEM_CHUNKED, 0);
 }
-static void on_bytes(void *a, cbor_data p, size_t len)
+static void on_bytes(void *a, cbor_data p, library_count len)
 {
 	note_string(a, ITEM_BYTES, p, len);
 }
-static void on_text(void *a, cbor_data p, size_t len)
+static void on_text(void *a, cbor_data p, library_count len)
 {
 	note_string(a, ITEM_TEXT, p, len);
 }
@@ -116,7 +123,7 @@ static void on_array_open(void *a)
 {
 	note(a, ITEM_ARRAY, INDEFINITE);
 }
-static void on_array(void *a, size_t n)
+static void on_array(void *a, library_count n)
 {
 	note(a, ITEM_ARRAY, n);
 }
@@ -124,7 +131,7 @@ static void on_map_open(void *a)
 {
 	note(a, ITEM_MAP, INDEFINITE);
 }
-static void on_map(void *a, size_t n)
+static void on_map(void *a, library_count n)
 {
 	note(a, ITEM_MAP, n);
 }
@@ -343,7 +350,7 @@ static ht_err read_record(struct cursor *c, const struct item *map, struct senml
 	for (;;) {
 		const uint8_t *at = c->at;
 		struct senml_value value;
-		enum senml_field field;
+		enum senml_field field = SENML_FIELD_COUNT;
 		struct item label;
 		bool end;
 

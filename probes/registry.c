@@ -5,23 +5,31 @@
 enum { NAME_EDITS_MAX = 3, NAME_LEN_MAX = 40 };
 
 /* Every probe there is, one line each: declaration here, row below. */
+extern const struct probe_ops probe_http;
 extern const struct probe_ops probe_icmp;
 extern const struct probe_ops probe_lan_arp;
 extern const struct probe_ops probe_lan_passive;
+extern const struct probe_ops probe_path;
 extern const struct probe_ops probe_posture_host;
 extern const struct probe_ops probe_reach;
 extern const struct probe_ops probe_selftest;
+extern const struct probe_ops probe_snmp_fleet;
 extern const struct probe_ops probe_snmp_interfaces;
+extern const struct probe_ops probe_tcp;
 
 /* clang-format off */
 const struct probe_ops *const probe_registry[] = {
+	&probe_http,
 	&probe_icmp,
 	&probe_lan_arp,
 	&probe_lan_passive,
+	&probe_path,
 	&probe_posture_host,
 	&probe_reach,
 	&probe_selftest,
+	&probe_snmp_fleet,
 	&probe_snmp_interfaces,
+	&probe_tcp,
 };
 /* clang-format on */
 const size_t probe_registry_len = HT_COUNT(probe_registry);

@@ -4,6 +4,7 @@
 #include <net-snmp/net-snmp-config.h>
 #include <net-snmp/net-snmp-includes.h>
 #include <net-snmp/library/large_fd_set.h>
+#include <net-snmp/library/lcd_time.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +15,11 @@
 
 _Static_assert(
     sizeof(oid) == sizeof(session_subid), "session.h must name net-snmp's oid");
+_Static_assert((int)SESSION_KEY_MAX == (int)USM_AUTH_KU_LEN &&
+		   (int)SESSION_KEY_MAX == (int)USM_PRIV_KU_LEN,
+    "a key is as long as net-snmp's longest");
 
-enum { OIDS_MAX = 32, SUBIDS_MAX = MAX_OID_LEN, EARLY_MS = 5 };
+enum { OIDS_MAX = 32, EARLY_MS = 5 };
 
 /*  v2c: NEW ──► READY ◄──► WAITING
  *  v3:  NEW ◄──► DISCOVERING ──► READY ◄──► WAITING     (NEW again when no one answered)
@@ -40,8 +44,7 @@ static const struct ht_state states[] = {
 
 struct request {
 	enum session_verb verb;
-	session_subid subids[OIDS_MAX][SUBIDS_MAX];
-	size_t lens[OIDS_MAX];
+	const struct session_oid *oids;
 	size_t n;
 	int max_repetitions;
 	int tries; /* left */
@@ -56,6 +59,10 @@ struct session {
 	netsnmp_session config; /* what the handle is opened from */
 	char peer[HT_ADDR_TEXT + 32];
 	void *handle; /* net-snmp's single session */
+	struct engine_id engine;
+	struct session *next_user, *prev_user; /* all that have a user in the library */
+	struct gate *gate;
+	struct gate_turn turn;
 	int64_t wait_ns;
 	int retries;
 	unsigned n_requests;
@@ -106,13 +113,31 @@ static void init_library(void)
 
 /* ---- opening ---- */
 
-/* The master key of a pass phrase (RFC 3414 A.2); both keys go by the auth protocol. */
-static bool set_key(const oid *protocol, size_t protocol_len, const char *secret,
-    u_char *key, size_t *key_len)
+ht_err session_key_make(const char *auth, const char *phrase, struct session_key *out)
 {
-	return protocol && secret &&
-	       generate_Ku(protocol, (u_int)protocol_len, (const u_char *)secret,
-		   strlen(secret), key, key_len) == SNMPERR_SUCCESS;
+	struct session_key key = { .len = sizeof(key.at) };
+	size_t protocol_len = 0;
+
+	init_library();
+	int type = usm_lookup_auth_type(auth);
+	const oid *protocol = type < 0 ? NULL : sc_get_auth_oid(type, &protocol_len);
+
+	if (!protocol ||
+	    generate_Ku(protocol, (u_int)protocol_len, (const u_char *)phrase,
+		strlen(phrase), key.at, &key.len) != SNMPERR_SUCCESS)
+		return HT_INVALID;
+	*out = key;
+	explicit_bzero(&key, sizeof(key));
+	return HT_OK;
+}
+
+static bool put_key(const struct session_key *key, u_char *at, size_t *len)
+{
+	if (!key || key->len == 0 || key->len > SESSION_KEY_MAX)
+		return false;
+	memcpy(at, key->at, key->len);
+	*len = key->len;
+	return true;
 }
 
 static ht_err set_user(netsnmp_session *c, const struct session_config *config)
@@ -125,31 +150,27 @@ static ht_err set_user(netsnmp_session *c, const struct session_config *config)
 	c->securityLevel = config->priv   ? SNMP_SEC_LEVEL_AUTHPRIV
 			   : config->auth ? SNMP_SEC_LEVEL_AUTHNOPRIV
 					  : SNMP_SEC_LEVEL_NOAUTH;
+	if (!c->securityName)
+		return HT_NOMEM;
 	if (!config->auth)
 		return config->priv ? HT_INVALID : HT_OK;
 	int auth = usm_lookup_auth_type(config->auth);
 
-	if (auth < 0)
+	if (auth < 0 ||
+	    !put_key(config->auth_key, c->securityAuthKey, &c->securityAuthKeyLen))
 		return HT_INVALID;
 	c->securityAuthProto = sc_get_auth_oid(auth, &len);
 	c->securityAuthProtoLen = len;
-	c->securityAuthKeyLen = USM_AUTH_KU_LEN;
-	c->securityPrivKeyLen = USM_PRIV_KU_LEN;
-	if (!set_key(c->securityAuthProto, len, config->auth_secret, c->securityAuthKey,
-		&c->securityAuthKeyLen))
-		return HT_INVALID;
 	if (!config->priv)
 		return HT_OK;
 	int priv = usm_lookup_priv_type(config->priv);
 
-	if (priv < 0)
+	if (priv < 0 ||
+	    !put_key(config->priv_key, c->securityPrivKey, &c->securityPrivKeyLen))
 		return HT_INVALID;
 	c->securityPrivProto = sc_get_priv_oid(priv, &len);
 	c->securityPrivProtoLen = len;
-	return set_key(c->securityAuthProto, c->securityAuthProtoLen, config->priv_secret,
-		   c->securityPrivKey, &c->securityPrivKeyLen)
-		   ? HT_OK
-		   : HT_INVALID;
+	return HT_OK;
 }
 
 /* "udp:192.0.2.1:161": numeric, so that the library resolves nothing. */
@@ -168,6 +189,8 @@ static void set_peer(struct session *s)
 	    ntohs(v4 ? a4->sin_port : a6->sin6_port));
 }
 
+static void on_turn(struct gate_turn *turn);
+
 ht_err session_open(
     uv_loop_t *loop, const struct session_config *config, struct session **out)
 {
@@ -179,6 +202,8 @@ ht_err session_open(
 	s->loop = loop;
 	s->wait_ns = config->wait_ns;
 	s->retries = config->retries;
+	s->gate = config->gate;
+	s->turn.go = on_turn;
 	s->state = STATE_NEW;
 	memcpy(&s->to, config->to,
 	    config->to->sa_family == AF_INET ? sizeof(struct sockaddr_in)
@@ -193,6 +218,8 @@ ht_err session_open(
 
 	if (config->v3) {
 		err = set_user(&s->config, config);
+		if (config->engine)
+			s->engine = *config->engine;
 	} else {
 		s->config.community = (u_char *)strdup(config->community);
 		s->config.community_len = strlen(config->community);
@@ -282,7 +309,9 @@ static size_t fill_values(struct session *s)
 static void deliver(struct session *s, enum session_outcome outcome)
 {
 	netsnmp_variable_list *variables = s->variables;
-	struct session_answer a = { .outcome = outcome, .error_status = s->error_status };
+	struct session_answer a = {
+		.outcome = outcome, .error_status = s->error_status, .at_ns = ht_mono_ns()
+	};
 
 	uv_timer_stop(&s->timer);
 	a.n = outcome == SESSION_ANSWERED ? fill_values(s) : 0;
@@ -389,7 +418,7 @@ static netsnmp_pdu *make_pdu(const struct request *q)
 		pdu->max_repetitions = q->max_repetitions;
 	}
 	for (size_t i = 0; pdu && i < q->n; i++)
-		snmp_add_null_var(pdu, q->subids[i], q->lens[i]);
+		snmp_add_null_var(pdu, q->oids[i].at, q->oids[i].n);
 	return pdu;
 }
 
@@ -404,14 +433,11 @@ static void fail_later(struct session *s)
 	uv_timer_start(&s->timer, on_failed, 0, 0);
 }
 
-static void send_request(struct session *s)
+static void send_now(struct session *s)
 {
 	netsnmp_pdu *pdu = make_pdu(&s->q);
 
-	s->q.tries--;
 	s->n_requests++;
-	if (s->state == STATE_READY)
-		enter(s, STATE_WAITING);
 	if (!pdu || !snmp_sess_async_send(s->handle, pdu, on_answer, s)) {
 		snmp_free_pdu(pdu);
 		fail_later(s);
@@ -421,11 +447,32 @@ static void send_request(struct session *s)
 	uv_timer_start(&s->timer, on_timer, (uint64_t)(s->wait_ns / HT_NS_PER_MS) + 1, 0);
 }
 
-/* A user of this name and engine may be known from an earlier run, with older keys. */
-static void forget_user(const netsnmp_session *c)
+static void on_turn(struct gate_turn *turn)
 {
-	struct usmUser *u =
-	    usm_get_user(c->securityEngineID, c->securityEngineIDLen, c->securityName);
+	send_now((struct session *)((char *)turn - offsetof(struct session, turn)));
+}
+
+static void send_request(struct session *s)
+{
+	s->q.tries--;
+	if (s->state == STATE_READY)
+		enter(s, STATE_WAITING);
+	if (!s->gate || gate_pass(s->gate, &s->turn))
+		send_now(s);
+}
+
+/* ---- users, which the library keeps for all sessions together ---- */
+
+static struct session *users; /* sessions whose user is in the library */
+
+static struct usmUser *find_user(const netsnmp_session *c)
+{
+	return usm_get_user(c->securityEngineID, c->securityEngineIDLen, c->securityName);
+}
+
+static void remove_user(const netsnmp_session *c)
+{
+	struct usmUser *u = find_user(c);
 
 	if (u) {
 		usm_remove_user(u);
@@ -433,10 +480,48 @@ static void forget_user(const netsnmp_session *c)
 	}
 }
 
+static bool same_user(const netsnmp_session *a, const netsnmp_session *b)
+{
+	return a->securityEngineIDLen == b->securityEngineIDLen &&
+	       memcmp(a->securityEngineID, b->securityEngineID, a->securityEngineIDLen) ==
+		   0 &&
+	       strcmp(a->securityName, b->securityName) == 0;
+}
+
+/* The library looks users up in one list, one after the other, for each message: of
+ * thousands of devices only those under way may be in it. One that is known from before
+ * may have older keys. */
+static void enter_user(struct session *s)
+{
+	remove_user(&s->config);
+	s->next_user = users;
+	if (users)
+		users->prev_user = s;
+	users = s;
+}
+
+static void leave_user(struct session *s)
+{
+	bool shared = false;
+
+	if (s != users && !s->prev_user)
+		return; /* never entered */
+	if (s->prev_user)
+		s->prev_user->next_user = s->next_user;
+	else
+		users = s->next_user;
+	if (s->next_user)
+		s->next_user->prev_user = s->prev_user;
+	for (const struct session *o = users; o && !shared; o = o->next_user)
+		shared = same_user(&o->config, &s->config);
+	if (!shared)
+		remove_user(&s->config);
+}
+
 static bool open_handle(struct session *s)
 {
 	if (s->config.version == SNMP_VERSION_3)
-		forget_user(&s->config);
+		enter_user(s);
 	s->handle = snmp_sess_open(&s->config);
 	if (!s->handle)
 		return false;
@@ -449,6 +534,13 @@ static bool open_handle(struct session *s)
 	return uv_poll_start(&s->poll, UV_READABLE, on_readable) == 0;
 }
 
+static bool open_engine(struct session *s)
+{
+	s->config.securityEngineID = netsnmp_memdup(s->engine.at, s->engine.len);
+	s->config.securityEngineIDLen = s->engine.len;
+	return s->config.securityEngineID && open_handle(s);
+}
+
 static void on_engine(void *arg, const struct engine_id *id, unsigned sent)
 {
 	struct session *s = arg;
@@ -459,10 +551,13 @@ static void on_engine(void *arg, const struct engine_id *id, unsigned sent)
 		deliver(s, SESSION_TIMEOUT);
 		return;
 	}
-	s->config.securityEngineID = netsnmp_memdup(id->at, id->len);
-	s->config.securityEngineIDLen = id->len;
+	s->engine = *id;
+	/* What the library remembers of this engine's clock may be of before it lost its
+	 * own: an older time is refused for ever (RFC 3414, 3.2 7b). It learns it anew
+	 * from the first authentic answer. */
+	set_enginetime(id->at, (u_int)id->len, 0, 0, TRUE);
 	enter(s, STATE_READY);
-	if (s->config.securityEngineID && open_handle(s)) {
+	if (open_engine(s)) {
 		send_request(s);
 	} else {
 		enter(s, STATE_WAITING);
@@ -470,17 +565,22 @@ static void on_engine(void *arg, const struct engine_id *id, unsigned sent)
 	}
 }
 
-static ht_err copy_request(struct request *q, const struct session_oid *oids, size_t n)
+static ht_err begin(struct session *s)
 {
-	if (n > OIDS_MAX)
-		return HT_TOOLARGE;
-	for (size_t i = 0; i < n; i++) {
-		if (oids[i].n > SUBIDS_MAX)
-			return HT_TOOLARGE;
-		memcpy(q->subids[i], oids[i].at, oids[i].n * sizeof(oids[i].at[0]));
-		q->lens[i] = oids[i].n;
+	bool v3 = s->config.version == SNMP_VERSION_3;
+
+	if (v3 && s->engine.len == 0) {
+		ht_err err = discover_start(s->loop, (const struct sockaddr *)&s->to,
+		    s->wait_ns, s->q.tries, on_engine, s, &s->discover);
+
+		if (!err)
+			enter(s, STATE_DISCOVERING);
+		return err;
 	}
-	q->n = n;
+	if (!(v3 ? open_engine(s) : open_handle(s)))
+		return HT_IO;
+	enter(s, STATE_READY);
+	send_request(s);
 	return HT_OK;
 }
 
@@ -490,32 +590,25 @@ ht_err session_ask(struct session *s, enum session_verb verb,
 {
 	if (s->state != STATE_NEW && s->state != STATE_READY)
 		return HT_AGAIN;
-	ht_err err = copy_request(&s->q, oids, n);
-
-	if (err)
-		return err;
-	s->q.verb = verb;
-	s->q.max_repetitions = max_repetitions;
-	s->q.tries = 1 + s->retries;
-	s->q.answer = answer;
-	s->q.arg = arg;
+	if (n > OIDS_MAX)
+		return HT_TOOLARGE;
+	s->q = (struct request){ .verb = verb,
+		.oids = oids,
+		.n = n,
+		.max_repetitions = max_repetitions,
+		.tries = 1 + s->retries,
+		.answer = answer,
+		.arg = arg };
 	s->error_status = 0;
-	if (s->state == STATE_READY) {
-		send_request(s);
-		return HT_OK;
-	}
-	if (s->config.version != SNMP_VERSION_3) {
-		if (!open_handle(s))
-			return HT_IO;
-		enter(s, STATE_READY); /* v2c needs no discovery */
-		send_request(s);
-		return HT_OK;
-	}
-	err = discover_start(s->loop, (const struct sockaddr *)&s->to, s->wait_ns,
-	    s->q.tries, on_engine, s, &s->discover);
-	if (!err)
-		enter(s, STATE_DISCOVERING);
-	return err;
+	if (s->state == STATE_NEW)
+		return begin(s);
+	send_request(s);
+	return HT_OK;
+}
+
+const struct engine_id *session_engine(const struct session *s)
+{
+	return &s->engine;
 }
 
 unsigned session_requests(const struct session *s)
@@ -533,6 +626,7 @@ static void on_closed(uv_handle_t *h)
 		return;
 	if (s->handle)
 		snmp_sess_close(s->handle);
+	leave_user(s);
 	free(s->config.community);
 	free(s->config.securityName);
 	free(s->config.securityEngineID);
@@ -548,6 +642,7 @@ void session_close(struct session *s, void (*closed)(void *arg), void *arg)
 	s->closed = closed;
 	s->closed_arg = arg;
 	discover_cancel(s->discover);
+	gate_leave(&s->turn);
 	s->open_handles = s->polling ? 2 : 1;
 	uv_close((uv_handle_t *)&s->timer, on_closed);
 	if (s->polling)

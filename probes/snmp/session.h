@@ -17,6 +17,8 @@
 #include <uv.h>
 
 #include "base/err.h"
+#include "probes/snmp/engine.h"
+#include "probes/snmp/gate.h"
 
 struct session;
 
@@ -27,15 +29,29 @@ struct session_oid {
 	size_t n;
 };
 
+/* A pass phrase turned into the key that each engine's own is made of (RFC 3414 A.2, RFC
+ * 7860): milliseconds of hashing, so it is done once for all devices. */
+enum { SESSION_KEY_MAX = 64 };
+struct session_key {
+	uint8_t at[SESSION_KEY_MAX];
+	size_t len;
+};
+
+/* `auth` as net-snmp calls it, "SHA-256"; both keys of a user go by it.
+ *   errors  HT_INVALID (a protocol that net-snmp lacks; a phrase below 8 bytes) */
+HT_MUST_CHECK ht_err session_key_make(
+    const char *auth, const char *phrase, struct session_key *out);
+
 struct session_config {
 	const struct sockaddr *to; /* with port; copied */
 	bool v3;
-	const char *community; /* v2c */
-	const char *user;      /* v3 */
-	const char *auth,
-	    *priv; /* protocol as net-snmp calls it, "SHA-256"; NULL: none */
-	const char *auth_secret, *priv_secret;
-	int64_t wait_ns; /* for one answer */
+	const char *community;   /* v2c */
+	const char *user;        /* v3 */
+	const char *auth, *priv; /* as net-snmp calls them; NULL: none */
+	const struct session_key *auth_key, *priv_key;
+	const struct engine_id *engine; /* known from before, or NULL: ask */
+	struct gate *gate;              /* shared; NULL: none. Outlives the session */
+	int64_t wait_ns;                /* for one answer */
 	int retries;
 };
 
@@ -77,6 +93,7 @@ struct session_value {
 struct session_answer {
 	enum session_outcome outcome;
 	int error_status; /* RFC 3416; 0 is noError */
+	int64_t at_ns;    /* when it arrived */
 	const struct session_value *values;
 	size_t n;
 };
@@ -85,14 +102,17 @@ struct session_answer {
 HT_MUST_CHECK ht_err session_open(
     uv_loop_t *loop, const struct session_config *config, struct session **out);
 
-/* Send one request; the oids are copied. `max_repetitions` for SESSION_GETBULK.
- *   errors  HT_AGAIN (one is under way), HT_NOMEM, HT_TOOLARGE */
+/* Send one request; the oids are borrowed until the answer. `max_repetitions` for
+ * SESSION_GETBULK. errors  HT_AGAIN (one is under way), HT_NOMEM, HT_TOOLARGE */
 HT_MUST_CHECK ht_err session_ask(struct session *s, enum session_verb verb,
     const struct session_oid *oids, size_t n, int max_repetitions,
     void (*answer)(void *arg, const struct session_answer *answer), void *arg);
 
 /* Requests sent so far, with retries. */
 unsigned session_requests(const struct session *s);
+
+/* The device's engine, once it is known. */
+const struct engine_id *session_engine(const struct session *s);
 
 /* closed(arg) comes once, from the loop. */
 void session_close(struct session *s, void (*closed)(void *arg), void *arg);

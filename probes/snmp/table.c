@@ -20,6 +20,9 @@ void table_fini(struct table *t)
 		for (size_t k = 0; k < TABLE_TEXTS; k++)
 			free(t->rows[i].texts[k]);
 	}
+	for (size_t k = 0; k < TABLE_SYSTEM_TEXTS; k++)
+		free(t->system.texts[k]);
+	neighbours_fini(&t->neighbours);
 	free(t->rows);
 	*t = (struct table){ .max = t->max };
 }
@@ -146,6 +149,16 @@ ht_err table_put_text(
 	free(r->texts[n]);
 	r->texts[n] = used ? strndup(text, used) : NULL;
 	return used && !r->texts[n] ? HT_NOMEM : HT_OK;
+}
+
+void table_put_system(
+    struct table_system *s, enum table_system_text n, const uint8_t *bytes, size_t len)
+{
+	char text[TEXT_MAX + 1];
+	size_t used = put_text(text, bytes, len);
+
+	free(s->texts[n]);
+	s->texts[n] = used ? strndup(text, used) : NULL;
 }
 
 static int by_instance(const void *a, const void *b)

@@ -1,5 +1,5 @@
-/* The interface table of one device as it was read: rows by ifIndex, each cell present or
- * not. Plain memory, no I/O. */
+/* What was read of one device: its system group, and its interfaces: rows by ifIndex,
+ * each cell present or not. Plain memory, no I/O. */
 #ifndef HT_PROBES_SNMP_TABLE_H
 #define HT_PROBES_SNMP_TABLE_H
 
@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/reading.h"
+#include "probes/snmp/neighbours.h"
 
 enum table_text { TABLE_NAME, TABLE_ALIAS, TABLE_DESCR, TABLE_PHYS, TABLE_TEXTS };
 
@@ -39,9 +40,25 @@ struct table_row {
 	char instance[HT_INSTANCE_MAX + 1];
 };
 
+enum table_system_text {
+	TABLE_SYS_DESCR,
+	TABLE_SYS_OBJECT_ID, /* dotted */
+	TABLE_SYS_NAME,
+	TABLE_SYSTEM_TEXTS
+};
+
+struct table_system {
+	char *texts[TABLE_SYSTEM_TEXTS]; /* NULL: not there */
+	bool has_uptime;
+	uint64_t uptime_ticks; /* hundredths of a second */
+	int64_t at_ns;         /* when it arrived */
+};
+
 struct table {
+	struct table_system system;
 	struct table_row *rows; /* by ascending index */
 	size_t n, cap, max;
+	struct neighbours neighbours;
 };
 
 void table_init(struct table *t, size_t max_rows);
@@ -58,6 +75,10 @@ bool table_has(const struct table_row *r, enum table_number n);
  * is none. TABLE_PHYS is written in hexadecimal with colons. */
 HT_MUST_CHECK ht_err table_put_text(
     struct table_row *r, enum table_text n, const uint8_t *bytes, size_t len);
+
+/* The same for the device; a text that memory lacks for is not there. */
+void table_put_system(
+    struct table_system *s, enum table_system_text n, const uint8_t *bytes, size_t len);
 
 /* Whether any row lacks the number (for asking for a fallback column). */
 bool table_lacks(const struct table *t, enum table_number n);

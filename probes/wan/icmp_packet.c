@@ -32,8 +32,14 @@ static void put16(uint8_t *at, uint16_t v)
 	at[1] = (uint8_t)v;
 }
 
-size_t icmp_packet_write(enum icmp_family family, const struct icmp_echo *echo,
-    size_t payload, uint8_t out[static ICMP_PACKET_MAX])
+static void put32(uint8_t *at, uint32_t v)
+{
+	put16(at, (uint16_t)(v >> 16));
+	put16(at + 2, (uint16_t)v);
+}
+
+size_t icmp_packet_write(
+    enum icmp_family family, const struct icmp_echo *echo, size_t payload, uint8_t *out)
 {
 	size_t len = ICMP_HEAD + payload;
 
@@ -43,10 +49,15 @@ size_t icmp_packet_write(enum icmp_family family, const struct icmp_echo *echo,
 	put16(out + 2, 0);
 	put16(out + 4, echo->id);
 	put16(out + 6, echo->seq);
-	for (size_t i = 0; i < ICMP_COOKIE; i++)
-		out[ICMP_HEAD + i] = (uint8_t)(echo->cookie >> (56 - 8 * i));
-	for (size_t i = ICMP_HEAD + ICMP_COOKIE; i < len; i++)
-		out[i] = (uint8_t)i;
+	put32(out + ICMP_HEAD, (uint32_t)(echo->cookie >> 32));
+	put32(out + ICMP_HEAD + 4, (uint32_t)echo->cookie);
+	size_t at = ICMP_HEAD + ICMP_COOKIE;
+	if (payload >= ICMP_COOKIE + ICMP_TAG) {
+		put32(out + at, echo->tag);
+		at += ICMP_TAG;
+	}
+	for (; at < len; at++)
+		out[at] = (uint8_t)at;
 	if (family == ICMP_V4)
 		put16(out + 2, icmp_packet_checksum(out, len));
 	return len;

@@ -1,6 +1,8 @@
 #include "probes/wan/icmp_socket.h"
 
+#include <linux/filter.h>
 #include <linux/icmp.h>
+#include <linux/sock_diag.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -25,6 +27,62 @@ void icmp_socket_prepare(int fd, enum icmp_family family, bool raw)
 		    fd, SOL_ICMPV6, ICMP6_FILTER, &only_replies6, sizeof(only_replies6));
 }
 
+void icmp_socket_whole(int fd, enum icmp_family family)
+{
+	const int probe4 = IP_PMTUDISC_PROBE, probe6 = IPV6_PMTUDISC_PROBE;
+
+	if (family == ICMP_V4)
+		(void)setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, &probe4, sizeof(probe4));
+	else
+		(void)setsockopt(
+		    fd, SOL_IPV6, IPV6_MTU_DISCOVER, &probe6, sizeof(probe6));
+}
+
+/* ---- the filter ---- */
+
+enum { FILTER_MAX = 8, ID_AT = 4, TAG_AT = ICMP_HEAD + ICMP_COOKIE, WHOLE = 0x40000 };
+
+struct program {
+	struct sock_filter code[FILTER_MAX];
+	unsigned short n;
+};
+
+static void add(struct program *p, struct sock_filter step)
+{
+	p->code[p->n++] = step;
+}
+
+/* Go on only when what stands at `at` of the ICMP message is `value`. A load beyond the
+ * end drops the packet. */
+static void add_equal(struct program *p, unsigned width, uint32_t at, uint32_t value)
+{
+	add(p, (struct sock_filter)BPF_STMT((uint16_t)(BPF_LD | BPF_IND | width), at));
+	add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0));
+	add(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0));
+}
+
+void icmp_socket_filter(
+    int fd, enum icmp_family family, bool raw, const struct icmp_socket_match *match)
+{
+	struct program p = { .n = 0 };
+	struct sock_fprog program;
+
+	/* X: where the ICMP message begins, behind an IPv4 header of any length */
+	if (raw && family == ICMP_V4)
+		add(&p, (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0));
+	else
+		add(&p, (struct sock_filter)BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 0));
+	if (match->by_id)
+		add_equal(&p, BPF_H, ID_AT, match->id);
+	if (match->by_tag)
+		add_equal(&p, BPF_W, TAG_AT, match->tag);
+	add(&p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, WHOLE));
+	program = (struct sock_fprog){ .len = p.n, .filter = p.code };
+	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+/* ---- times and the queue ---- */
+
 int64_t icmp_socket_stamp_ns(struct msghdr *m)
 {
 	struct timespec t;
@@ -45,4 +103,18 @@ int64_t icmp_socket_wall_ns(void)
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	return t.tv_sec * HT_NS_PER_S + t.tv_nsec;
+}
+
+bool icmp_socket_queue(int fd, struct icmp_socket_queue *out)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) ||
+	    len <= SK_MEMINFO_DROPS * sizeof(*info))
+		return false;
+	*out = (struct icmp_socket_queue){ .bytes = info[SK_MEMINFO_RMEM_ALLOC],
+		.room = info[SK_MEMINFO_RCVBUF],
+		.drops = info[SK_MEMINFO_DROPS] };
+	return true;
 }

@@ -15,8 +15,10 @@ const struct fold *const folds[] = {
 	/* links, machines, posture */
 	&fold_links,
 	&fold_correct,
+	&fold_bandwidth,
 	&fold_machines,
 	&fold_posture,
+	&fold_path,
 	&fold_peer,
 
 	/* score */

@@ -13,12 +13,14 @@ extern const struct fold fold_gap;      /* gap.c */
 /* registry/fold.c */
 extern const struct fold fold_registry;
 
-extern const struct fold fold_links;    /* links.c */
-extern const struct fold fold_machines; /* machines.c */
-extern const struct fold fold_correct;  /* correct.c: after links */
-extern const struct fold fold_posture;  /* posture.c */
-extern const struct fold fold_score;    /* server/score/score.c */
-extern const struct fold fold_peer;     /* peer.c */
+extern const struct fold fold_links;     /* links.c */
+extern const struct fold fold_machines;  /* machines.c */
+extern const struct fold fold_correct;   /* correct.c: after links */
+extern const struct fold fold_bandwidth; /* bandwidth.c */
+extern const struct fold fold_path;      /* path.c */
+extern const struct fold fold_posture;   /* posture.c */
+extern const struct fold fold_score;     /* server/score/score.c */
+extern const struct fold fold_peer;      /* peer.c */
 
 extern const struct fold fold_health; /* server/alert/health.c */
 extern const struct fold fold_alert;  /* server/alert/incident.c */

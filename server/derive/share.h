@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 
+#define SHARE_RULES          "derive/rules"
 #define SHARE_DEVICE_CLASSES "derive/rules/device-classes.yaml"
 #define SHARE_DEFINITION     "score/definitions/vn-ict-index-2016.yaml"
 #define SHARE_CATALOGUE      "score/catalogues/posture-v1.yaml"

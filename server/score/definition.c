@@ -14,8 +14,6 @@
 static const char *const status_names[] = { "provisional", "official", NULL };
 static const char *const method_names[] = { "none", "z-score", "min-max", "max", NULL };
 static const char *const combine_names[] = { "any", "all", NULL };
-static const char *const day_names[] = { "sun", "mon", "tue", "wed", "thu", "fri", "sat",
-	NULL };
 
 /* The four that are computed, and that a definition must therefore list. */
 static const char *const computed_ids[] = { "computers", "bandwidth", "wan", "security" };
@@ -108,14 +106,6 @@ static const struct ht_option computers_rows[] = {
 	    .def = "0.7", .help = "for the lower bound" },
 	{ "enough_coverage", HT_OPT_NUMBER, COM(enough_coverage), .min = 0, .max = 1,
 	    .def = "0.8", .help = "below it the value is partial" },
-	{ "office_days", HT_OPT_STRINGS, COM(office_days), .max = 7,
-	    .help = "mon … sun" },
-	{ "office_from", HT_OPT_INT, COM(office_from), .min = 0, .max = 23, .def = "7",
-	    .help = "hour of the day" },
-	{ "office_to", HT_OPT_INT, COM(office_to), .min = 1, .max = 24, .def = "17",
-	    .help = "hour of the day" },
-	{ "utc_offset", HT_OPT_DURATION, COM(utc_offset_ns), .min = 0, .max = DAY_NS,
-	    .def = "7h", .help = "local time minus UTC" },
 };
 static const struct ht_options computers_options =
     HT_OPTIONS(struct definition_computers, computers_rows);
@@ -143,7 +133,9 @@ static const struct ht_option bandwidth_rows[] = {
 	{ "confidence_agrees", HT_OPT_NUMBER, BAN(confidence_agrees), .min = 0, .max = 1,
 	    .def = "0.8", .help = "the interface agrees" },
 	{ "confidence_contradicts", HT_OPT_NUMBER, BAN(confidence_contradicts), .min = 0,
-	    .max = 1, .def = "0.3", .help = "the interface negotiated less" },
+	    .max = 1, .def = "0.3", .help = "something says that it is less" },
+	{ "confidence_measured", HT_OPT_NUMBER, BAN(confidence_measured), .min = 0,
+	    .max = 1, .def = "0.9", .help = "a throughput test agrees" },
 };
 static const struct ht_options bandwidth_options =
     HT_OPTIONS(struct definition_bandwidth, bandwidth_rows);
@@ -162,6 +154,18 @@ static const struct ht_option wan_rows[] = {
 	    .max = 1, .def = "0.9", .help = "of an answer" },
 	{ "confidence_declared", HT_OPT_NUMBER, WAN(confidence_declared), .min = 0,
 	    .max = 1, .def = "0.5", .help = "of an answer" },
+	{ "confidence_no_path", HT_OPT_NUMBER, WAN(confidence_no_path), .min = 0,
+	    .max = 1, .def = "0.7", .help = "reachable, over an unknown path" },
+	{ "require_path", HT_OPT_BOOL, WAN(require_path), .def = "no",
+	    .help = "without a known path the answer is unknown" },
+	{ "path_max_age", HT_OPT_DURATION, WAN(path_max_age_ns),
+	    .min = 3600 * HT_NS_PER_S, .max = 400 * DAY_NS, .def = "7d",
+	    .help = "an older trace says nothing" },
+	{ "inside_max_age", HT_OPT_DURATION, WAN(inside_max_age_ns),
+	    .min = 60 * HT_NS_PER_S, .max = 400 * DAY_NS, .def = "1h",
+	    .help = "an inside address that answered longer ago says nothing" },
+	{ "reference_date", HT_OPT_STRING, WAN(reference_date),
+	    .help = "the answer as of the end of this day; absent: now" },
 };
 static const struct ht_options wan_options = HT_OPTIONS(struct definition_wan, wan_rows);
 
@@ -309,8 +313,6 @@ static ht_err check_vocabulary(
 		{ "bandwidth", "kinds", &d->bandwidth.kinds, kinds, HT_COUNT(kinds) },
 		{ "bandwidth", "roles", &d->bandwidth.roles, roles, HT_COUNT(roles) },
 		{ "wan", "kinds", &d->wan.kinds, kinds, HT_COUNT(kinds) },
-		{ "computers", "office_days", &d->computers.office_days, day_names,
-		    HT_COUNT(day_names) - 1 },
 	};
 
 	for (size_t i = 0; i < HT_COUNT(rows); i++) {
@@ -372,13 +374,12 @@ static ht_err check_definition(
 	if (!err)
 		err = check_date(root, "effective_to", d->effective_to, fault);
 	if (!err)
+		err = check_date(ht_node_get(root, "wan"), "reference_date",
+		    d->wan.reference_date, fault);
+	if (!err)
 		err = check_vocabulary(d, root, fault);
 	if (!err)
 		err = check_indicators(d, root, fault);
-	if (!err && d->computers.office_from >= d->computers.office_to)
-		err = ht_node_fault(ht_node_get(root, "computers"), fault,
-		    "office_from is not before office_to; "
-		    "swap them");
 	return err;
 }
 
@@ -541,13 +542,4 @@ double definition_factor(const struct definition *d, const char *line_type)
 			return rows[i].factor;
 	}
 	return 1;
-}
-
-bool definition_office_hour(const struct definition_computers *c, int64_t hour_ms)
-{
-	int64_t hours = (hour_ms + c->utc_offset_ns / HT_NS_PER_MS) / HOUR_MS;
-	int64_t day = hours / 24 + 4; /* 1970-01-01 was a Thursday */
-
-	return definition_lists(&c->office_days, day_names[day % 7]) &&
-	       hours % 24 >= c->office_from && hours % 24 < c->office_to;
 }

@@ -52,10 +52,8 @@ struct definition_normalisation {
 };
 
 struct definition_computers {
-	int64_t window_ns, random_window_ns, utc_offset_ns;
+	int64_t window_ns, random_window_ns;
 	double sure_confidence, enough_coverage;
-	struct ht_strings office_days;
-	int64_t office_from, office_to; /* hours of the day, [from, to) */
 };
 
 struct definition_factor {
@@ -66,15 +64,18 @@ struct definition_factor {
 struct definition_bandwidth {
 	struct ht_strings kinds, roles;
 	struct ht_list factors; /* struct definition_factor */
-	double confidence_declared, confidence_agrees, confidence_contradicts;
+	double confidence_declared, confidence_agrees, confidence_contradicts,
+	    confidence_measured;
 };
 
 struct definition_wan {
 	struct ht_strings kinds;
 	int64_t window_ns;
 	double min_availability;
-	bool accept_declared;
-	double confidence_measured, confidence_declared;
+	bool accept_declared, require_path;
+	double confidence_measured, confidence_declared, confidence_no_path;
+	int64_t path_max_age_ns, inside_max_age_ns;
+	char *reference_date; /* NULL: now */
 };
 
 struct definition_security {
@@ -115,9 +116,6 @@ bool definition_counts(const struct definition *d, const char *level, const char
 double definition_factor(const struct definition *d, const char *line_type);
 
 bool definition_lists(const struct ht_strings *words, const char *word);
-
-/* Whether the hour that begins at `hour_ms` is one of office work. */
-bool definition_office_hour(const struct definition_computers *c, int64_t hour_ms);
 
 enum definition_combine { COMBINE_ANY, COMBINE_ALL };
 

@@ -136,13 +136,36 @@ void indicator_computers(const struct definition *d, const struct computers_inpu
 
 /* ── bandwidth ───────────────────────────────────────────────────────────────────── */
 
-static double bandwidth_confidence(
-    const struct definition_bandwidth *b, const struct bandwidth_link *l)
+static bool negotiated_less(const struct bandwidth_link_input *l)
 {
-	if (isnan(l->negotiated_bps))
-		return b->confidence_declared;
-	return l->negotiated_bps < l->contracted_bps ? b->confidence_contradicts
-						     : b->confidence_agrees;
+	return l->negotiated_bps < l->contracted_bps;
+}
+
+static bool is_contradicted(const struct bandwidth_link_input *l)
+{
+	return l->contradicted || negotiated_less(l);
+}
+
+static double bandwidth_confidence(
+    const struct definition_bandwidth *b, const struct bandwidth_link_input *l)
+{
+	if (is_contradicted(l))
+		return b->confidence_contradicts;
+	if (l->measured)
+		return b->confidence_measured;
+	return isnan(l->negotiated_bps) ? b->confidence_declared : b->confidence_agrees;
+}
+
+/* What the link surely carries: the least of what speaks against the contract. */
+static double surely(const struct bandwidth_link_input *l)
+{
+	double low = l->contracted_bps;
+
+	if (negotiated_less(l))
+		low = l->negotiated_bps;
+	if (l->measured && l->contradicted && l->measured_bps < low)
+		low = l->measured_bps;
+	return low;
 }
 
 void indicator_bandwidth(const struct definition *d, const struct bandwidth_input *in,
@@ -154,17 +177,16 @@ void indicator_bandwidth(const struct definition *d, const struct bandwidth_inpu
 
 	begin(out);
 	for (size_t i = 0; i < in->n; i++) {
-		const struct bandwidth_link *l = &in->links[i];
+		const struct bandwidth_link_input *l = &in->links[i];
 		if (isnan(l->contracted_bps)) {
 			missing = l->id;
 			continue;
 		}
-		bool less = l->negotiated_bps < l->contracted_bps;
 		n++;
-		checked += !isnan(l->negotiated_bps);
-		contradicted += less;
+		checked += l->measured || !isnan(l->negotiated_bps);
+		contradicted += surely(l) < l->contracted_bps;
 		sum += l->contracted_bps * l->factor;
-		low += (less ? l->negotiated_bps : l->contracted_bps) * l->factor;
+		low += surely(l) * l->factor;
 		confidence += bandwidth_confidence(&d->bandwidth, l);
 	}
 	if (n == 0) {
@@ -197,60 +219,60 @@ void indicator_bandwidth(const struct definition *d, const struct bandwidth_inpu
 
 /* ── WAN ─────────────────────────────────────────────────────────────────────────── */
 
-enum wan_answer indicator_wan_link(const struct definition *d, const struct wan_link *l)
+struct wan_rules indicator_wan_rules(const struct definition *d)
 {
-	if (l->now == WAN_UP)
-		return WAN_ANSWER_YES;
-	if (l->rounds > 0 &&
-	    (double)l->answered >= d->wan.min_availability * (double)l->rounds &&
-	    l->answered > 0)
-		return WAN_ANSWER_YES;
-	return l->now == WAN_DOWN || l->rounds > 0 ? WAN_ANSWER_NO : WAN_ANSWER_UNKNOWN;
+	return (struct wan_rules){ d->wan.min_availability, d->wan.require_path,
+		d->wan.confidence_measured, d->wan.confidence_no_path };
 }
 
 static void wan_is(
-    const struct definition *d, struct indicator_value *out, bool yes, bool measured)
+    struct indicator_value *out, bool yes, enum value_source source, double confidence)
 {
 	out->numerator = yes;
 	out->denominator = 1;
-	out->source = measured ? SOURCE_MEASURED : SOURCE_DECLARED;
-	out->confidence =
-	    measured ? d->wan.confidence_measured : d->wan.confidence_declared;
+	out->source = source;
+	out->confidence = confidence;
 	out->coverage = 1;
 	known(out, false);
+}
+
+static void wan_unknown(const struct definition *d, const struct wan_input *in,
+    const struct wan_conclusion *c, struct indicator_value *out)
+{
+	static const char ping[] =
+	    "let its own agent or a vantage ping the link's router";
+
+	if (!in->n || c->reachable) { /* then the path is what lacks */
+		unknown(out, CAUSE_NOT_MEASURED, c->reason, c->cure);
+	} else if (d->wan.accept_declared) {
+		wan_is(out, true, SOURCE_DECLARED, d->wan.confidence_declared);
+		out->status = VALUE_PARTIAL;
+		out->coverage = 0;
+		snprintf(out->reason, sizeof(out->reason),
+		    "its link is registered, but nothing measures it");
+		snprintf(out->cure, sizeof(out->cure), "%s", ping);
+	} else {
+		unknown(out, CAUSE_NOT_MEASURED,
+		    "its WAN link is registered, but nothing has measured it within the "
+		    "window",
+		    ping);
+	}
 }
 
 void indicator_wan(
     const struct definition *d, const struct wan_input *in, struct indicator_value *out)
 {
-	size_t answers[3] = { 0 };
+	struct wan_rules rules = indicator_wan_rules(d);
+	struct wan_conclusion c;
 
 	begin(out);
-	for (size_t i = 0; i < in->n; i++)
-		answers[indicator_wan_link(d, &in->links[i])]++;
-	if (answers[WAN_ANSWER_YES]) {
-		wan_is(d, out, true, true);
-	} else if (in->n && !answers[WAN_ANSWER_UNKNOWN]) {
-		wan_is(d, out, false, true);
-	} else if (!in->n && in->n_registered) {
-		wan_is(d, out, false, false);
-	} else if (!in->n) {
-		unknown(out, CAUSE_NOT_MEASURED, "no link of its is registered",
-		    "enter its links and of which kind they are");
-	} else if (d->wan.accept_declared) {
-		wan_is(d, out, true, false);
-		out->status = VALUE_PARTIAL;
-		out->coverage = 0;
-		snprintf(out->reason, sizeof(out->reason),
-		    "its link is registered, but nothing measures it");
-		snprintf(out->cure, sizeof(out->cure),
-		    "let its own agent or a vantage ping the link's router");
-	} else {
-		unknown(out, CAUSE_NOT_MEASURED,
-		    "its WAN link is registered, but nothing has measured it within the "
-		    "window",
-		    "let its own agent or a vantage ping the link's router");
-	}
+	wan_connected_agency(&rules, in->links, in->n, in->n_registered, &c);
+	if (c.answer == WAN_ANSWER_UNKNOWN)
+		wan_unknown(d, in, &c, out);
+	else if (!in->n) /* links there are, none of the WAN */
+		wan_is(out, false, SOURCE_DECLARED, d->wan.confidence_declared);
+	else
+		wan_is(out, c.answer == WAN_ANSWER_YES, SOURCE_MEASURED, c.confidence);
 }
 
 /* ── security ────────────────────────────────────────────────────────────────────── */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/derive/wan_connected.h"
 #include "server/score/definition.h"
 
 #define INDICATOR_TEXT_MAX 320
@@ -61,33 +62,30 @@ struct computers_input {
 void indicator_computers(const struct definition *d, const struct computers_input *in,
     struct indicator_value *out);
 
-struct bandwidth_link {
+struct bandwidth_link_input {
 	const char *id;
 	double contracted_bps; /* NaN: not entered */
 	double negotiated_bps; /* NaN: not measured */
 	double factor;
+	bool measured;       /* a throughput test told measured_bps */
+	double measured_bps; /* TCP payload */
+	bool contradicted;   /* what is known of it contradicts the contract */
 };
 struct bandwidth_input {
 	struct headcount_input headcount;
-	const struct bandwidth_link *links; /* those that count */
+	const struct bandwidth_link_input *links; /* those that count */
 	size_t n;
 };
 void indicator_bandwidth(const struct definition *d, const struct bandwidth_input *in,
     struct indicator_value *out);
 
-enum wan_now { WAN_NOT_MEASURED, WAN_UP, WAN_DOWN };
-struct wan_link {
-	const char *id;
-	enum wan_now now;
-	int64_t rounds, answered; /* of pings, in the window's whole hours */
-};
 struct wan_input {
 	const struct wan_link *links; /* those of a kind that counts */
 	size_t n;
 	size_t n_registered; /* links of any kind */
 };
-enum wan_answer { WAN_ANSWER_UNKNOWN, WAN_ANSWER_NO, WAN_ANSWER_YES };
-enum wan_answer indicator_wan_link(const struct definition *d, const struct wan_link *l);
+struct wan_rules indicator_wan_rules(const struct definition *d);
+/* By server/derive/wan_connected.h. */
 void indicator_wan(
     const struct definition *d, const struct wan_input *in, struct indicator_value *out);
 

@@ -9,6 +9,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "server/derive/bandwidth.h"
 #include "server/score/sql.h"
 
 enum { LINKS_MAX = 256, SOLUTIONS_MAX = 64, LISTED_MAX = 500 };
@@ -31,6 +32,7 @@ void inputs_fini(struct inputs_value *v)
 {
 	json_object_put(v->inputs);
 	json_object_put(v->scrap);
+	json_object_put(v->wan_links);
 	*v = (struct inputs_value){ .inputs = NULL };
 }
 
@@ -231,10 +233,9 @@ struct subnet {
 	int64_t journal_id;
 };
 
-static void count_hour(const struct definition_computers *d, struct subnet *s,
-    int64_t hour_ms, double probed)
+static void count_hour(struct subnet *s, int64_t hour_ms, double probed)
 {
-	bool office = definition_office_hour(d, hour_ms);
+	bool office = calendar_office_hour(bandwidth_calendar(), hour_ms);
 
 	s->declared[0] += s->targets;
 	s->observed[0] += probed;
@@ -244,19 +245,18 @@ static void count_hour(const struct definition_computers *d, struct subnet *s,
 	}
 }
 
-static void subnet_until(
-    const struct definition_computers *d, struct subnet *s, int64_t end_ms)
+static void subnet_until(struct subnet *s, int64_t end_ms)
 {
 	for (; s->next_ms < end_ms; s->next_ms += HOUR_MS)
-		count_hour(d, s, s->next_ms, 0);
+		count_hour(s, s->next_ms, 0);
 }
 
-static void subnet_end(const struct definition_computers *d, struct subnet *s,
-    const struct inputs_time *t, double total[static 4], struct inputs_value *v)
+static void subnet_end(struct subnet *s, const struct inputs_time *t,
+    double total[static 4], struct inputs_value *v)
 {
 	if (!s->name[0])
 		return;
-	subnet_until(d, s, t->window_ms - t->window_ms % HOUR_MS);
+	subnet_until(s, t->window_ms - t->window_ms % HOUR_MS);
 	struct json_object *o = input(v, "scan-coverage", s->journal_id);
 	int office = s->declared[1] > 0;
 	put_text(o, "subnet", s->name);
@@ -282,18 +282,18 @@ static ht_err read_coverage(struct db *db, const struct definition *d,
 
 	while (!(err = db_next(r))) {
 		if (strcmp(s.name, db_text(r, 0)) != 0) {
-			subnet_end(c, &s, t, total, v);
+			subnet_end(&s, t, total, v);
 			s = (struct subnet){ .next_ms = db_int(r, 1) };
 			copy(s.name, sizeof(s.name), db_text(r, 0));
 		}
-		subnet_until(c, &s, db_int(r, 1));
+		subnet_until(&s, db_int(r, 1));
 		s.targets = (double)db_int(r, 2);
 		s.journal_id = db_int(r, 4);
-		count_hour(c, &s, db_int(r, 1), (double)db_int(r, 3));
+		count_hour(&s, db_int(r, 1), (double)db_int(r, 3));
 		s.next_ms = db_int(r, 1) + HOUR_MS;
 	}
 	db_done(r);
-	subnet_end(c, &s, t, total, v);
+	subnet_end(&s, t, total, v);
 	int office = total[1] > 0;
 	in->declared = total[office];
 	in->observed = total[2 + office];
@@ -322,7 +322,10 @@ struct link_row {
 	char id[HT_INSTANCE_MAX + 1], kind[24], role[16], line_type[24], state[16];
 	double contracted_bps, negotiated_bps;
 	int64_t journal_id, since_ms, since_journal;
-	bool has_since;
+	bool has_since, contradicted;
+	double measured_bps, measured_low, measured_high, used_p95, used_coverage;
+	int64_t measured_journal, negotiated_journal;
+	char *findings; /* JSON, owned; or NULL */
 };
 
 static ht_err read_links(struct db *db, const char *agency,
@@ -344,7 +347,16 @@ static ht_err read_links(struct db *db, const char *agency,
 			.has_since = !db_is_null(r, 7),
 			.since_ms = db_int(r, 7),
 			.since_journal = db_int(r, 8),
-			.negotiated_bps = db_double(r, 9) };
+			.negotiated_bps = db_double(r, 9),
+			.contradicted = db_int(r, 10) & 1,
+			.measured_bps = db_double(r, 11),
+			.measured_low = db_double(r, 12),
+			.measured_high = db_double(r, 13),
+			.measured_journal = db_int(r, 14),
+			.negotiated_journal = db_int(r, 15),
+			.used_p95 = db_double(r, 16),
+			.used_coverage = db_double(r, 17),
+			.findings = db_is_null(r, 18) ? NULL : strdup(db_text(r, 18)) };
 		copy(l->id, sizeof(l->id), db_text(r, 0));
 		copy(l->kind, sizeof(l->kind), db_text(r, 1));
 		copy(l->role, sizeof(l->role), db_text(r, 2));
@@ -356,11 +368,51 @@ static ht_err read_links(struct db *db, const char *agency,
 	return ended(err);
 }
 
+/* The four figures of one link, side by side. */
+static void tell_rates(struct inputs_value *v, const struct link_row *l, double factor)
+{
+	struct json_object *o = input(v, "contracted-rate", l->journal_id);
+
+	put_text(o, "link", l->id);
+	put_text(o, "line_type", l->line_type);
+	put_number(o, "bps", l->contracted_bps);
+	put_number(o, "factor", factor);
+	put_text(o, "source", "declared");
+	if (!isnan(l->negotiated_bps)) {
+		o = input(v, "negotiated-rate", l->negotiated_journal);
+		put_text(o, "link", l->id);
+		put_number(o, "bps", l->negotiated_bps);
+		put_text(o, "source", "measured");
+		json_object_object_add(o, "contradicts",
+		    json_object_new_boolean(l->negotiated_bps < l->contracted_bps));
+	}
+	if (!isnan(l->measured_bps)) {
+		o = input(v, "measured-rate", l->measured_journal);
+		put_text(o, "link", l->id);
+		put_number(o, "bps", l->measured_bps);
+		put_number(o, "low", l->measured_low);
+		put_number(o, "high", l->measured_high);
+		put_text(o, "source", "measured");
+	}
+	if (!isnan(l->used_p95)) {
+		o = input(v, "used-rate", 0);
+		put_text(o, "link", l->id);
+		put_number(o, "p95_bps", l->used_p95);
+		put_number(o, "coverage", l->used_coverage);
+		put_text(o, "source", "measured");
+	}
+	if (l->findings && strcmp(l->findings, "[]") != 0) {
+		o = input(v, "bandwidth-findings", 0);
+		put_text(o, "link", l->id);
+		json_object_object_add(o, "findings", json_tokener_parse(l->findings));
+	}
+}
+
 static ht_err bandwidth(struct db *db, const struct definition *d,
     const struct inputs_agency *a, const struct inputs_time *t,
     const struct link_row *rows, size_t n_rows, struct inputs_value *v)
 {
-	struct bandwidth_link links[LINKS_MAX];
+	struct bandwidth_link_input links[LINKS_MAX];
 	struct bandwidth_input in = { .headcount = a->headcount, .links = links };
 	ht_err err = tell_headcount(db, a, t, v);
 
@@ -370,26 +422,45 @@ static ht_err bandwidth(struct db *db, const struct definition *d,
 		    !definition_lists(&d->bandwidth.roles, l->role))
 			continue;
 		double factor = definition_factor(d, l->line_type);
-		links[in.n++] = (struct bandwidth_link){ l->id, l->contracted_bps,
-			l->negotiated_bps, factor };
-		struct json_object *o = input(v, "contracted-rate", l->journal_id);
-		put_text(o, "link", l->id);
-		put_text(o, "line_type", l->line_type);
-		put_number(o, "bps", l->contracted_bps);
-		put_number(o, "factor", factor);
-		put_text(o, "source", "declared");
-		if (isnan(l->negotiated_bps))
-			continue;
-		o = input(v, "negotiated-rate", 0);
-		put_text(o, "link", l->id);
-		put_number(o, "bps", l->negotiated_bps);
-		put_text(o, "source", "measured");
-		json_object_object_add(o, "contradicts",
-		    json_object_new_boolean(l->negotiated_bps < l->contracted_bps));
+		links[in.n++] = (struct bandwidth_link_input){ l->id, l->contracted_bps,
+			l->negotiated_bps, factor, !isnan(l->measured_bps),
+			l->measured_bps, l->contradicted };
+		tell_rates(v, l, factor);
 	}
 	if (!err)
 		indicator_bandwidth(d, &in, &v->v);
 	return err;
+}
+
+/* ── the WAN ─────────────────────────────────────────────────────────────────────── */
+
+/* As of when, and since when a period counts. */
+struct wan_time {
+	bool past; /* the reference date is over: what is asked is how it was then */
+	int64_t as_of_ms, from_ms;
+	int64_t until_ms; /* newer facts do not count */
+};
+
+#define DAY_MS (24 * HOUR_MS)
+
+static struct wan_time wan_time_of(
+    const struct definition *d, const struct inputs_time *t)
+{
+	/* Now: the newest facts there are; their age is counted from the window's end, so
+	 * that it does not matter when a slice ended. */
+	struct wan_time w = { .as_of_ms = t->window_ms, .until_ms = INT64_MAX };
+	int64_t day_ms;
+
+	if (d->wan.reference_date && !ht_rfc3339_parse(d->wan.reference_date, &day_ms)) {
+		/* the end of that day where the office is */
+		int64_t end_ms =
+		    day_ms + DAY_MS - calendar_offset_ms(bandwidth_calendar());
+		w.past = end_ms <= t->window_ms;
+		if (w.past)
+			w.as_of_ms = w.until_ms = end_ms;
+	}
+	w.from_ms = w.as_of_ms - d->wan.window_ns / HT_NS_PER_MS;
+	return w;
 }
 
 static enum wan_now now_of(const char *state)
@@ -415,37 +486,251 @@ static ht_err read_hours(struct db *db, const struct definition *d,
 	return ended(err);
 }
 
+/* One link as it is told and judged. */
+struct wan_row {
+	const struct link_row *row;
+	struct wan_link l;
+	char state[16];
+	int64_t since_ms, since_journal;
+	bool has_since;
+	char network[24], reason[WAN_TEXT_MAX];
+	struct json_object *path, *inside;
+	int64_t path_journal, inside_journal;
+};
+
+/* How it was at the reference date, by the spans of its states. */
+static ht_err read_spans(struct db *db, const struct wan_time *w, struct wan_row *x)
+{
+	struct db_rows *r = db_start(
+	    db, &score_sql, SCORE_SPANS, "sii", x->l.id, w->as_of_ms, w->from_ms);
+	int64_t up = 0, down = 0;
+	ht_err err;
+
+	copy(x->state, sizeof(x->state), "UNKNOWN");
+	x->has_since = false;
+	while (!(err = db_next(r))) {
+		int64_t from = db_int(r, 0),
+			to = db_is_null(r, 1) ? INT64_MAX : db_int(r, 1);
+		enum wan_now now = now_of(db_text(r, 2));
+		int64_t ms = (to < w->as_of_ms ? to : w->as_of_ms) -
+			     (from > w->from_ms ? from : w->from_ms);
+
+		up += now == WAN_UP ? ms : 0;
+		down +=
+		    now == WAN_DOWN || strcmp(db_text(r, 2), "UNREACHABLE") == 0 ? ms : 0;
+		if (to < w->as_of_ms)
+			continue;
+		copy(x->state, sizeof(x->state), db_text(r, 2));
+		x->since_ms = from;
+		x->since_journal = db_int(r, 3);
+		x->has_since = true;
+	}
+	db_done(r);
+	x->l.has_share = up + down > 0;
+	x->l.up_share = x->l.has_share ? (double)up / (double)(up + down) : 0;
+	return ended(err);
+}
+
+static ht_err read_state(struct db *db, const struct definition *d,
+    const struct inputs_time *t, const struct wan_time *w, struct wan_row *x)
+{
+	ht_err err;
+
+	if (w->past) {
+		err = read_spans(db, w, x);
+	} else {
+		copy(x->state, sizeof(x->state),
+		    x->row->state[0] ? x->row->state : "UNKNOWN");
+		x->since_ms = x->row->since_ms;
+		x->since_journal = x->row->since_journal;
+		x->has_since = x->row->has_since;
+		err = read_hours(db, d, t, &x->l);
+	}
+	x->l.now = now_of(x->state);
+	return err;
+}
+
+static enum wan_path path_of(
+    const struct definition *d, const char *kind, const char *network)
+{
+	if (strcmp(network, "unknown") == 0)
+		return WAN_PATH_UNKNOWN;
+	if (strcmp(network, kind) == 0)
+		return WAN_PATH_RIGHT;
+	return definition_lists(&d->wan.kinds, network) ? WAN_PATH_OTHER : WAN_PATH_WRONG;
+}
+
+static void take_path(const struct definition *d, const struct wan_time *w,
+    const struct db_rows *r, struct wan_row *x)
+{
+	int64_t at_ms = db_int(r, 1);
+	bool old = at_ms < w->as_of_ms - d->wan.path_max_age_ns / HT_NS_PER_MS;
+
+	x->l.path = old ? WAN_PATH_OLD : path_of(d, x->row->kind, db_text(r, 2));
+	copy(x->network, sizeof(x->network), db_text(r, 2));
+	copy(x->reason, sizeof(x->reason), db_text(r, 5));
+	x->l.network = x->network;
+	x->l.path_reason = x->reason;
+	x->path_journal = db_int(r, 7);
+	if (db_int(r, 3) &&
+	    at_ms >= w->as_of_ms - d->wan.inside_max_age_ns / HT_NS_PER_MS)
+		x->l.inside = true;
+	json_object_put(x->path);
+	x->path = json_object_new_object();
+	put_text(x->path, "network", db_text(r, 2));
+	put_text(x->path, "answer", wan_path_name(x->l.path));
+	put_text(x->path, "reason", db_text(r, 5));
+	put_time(x->path, "at", at_ms);
+	put_text(x->path, "agent", db_text(r, 0));
+	put_text(x->path, "target", db_text(r, 4));
+	put_text(x->path, "trace", db_text(r, 6));
+}
+
+/* The newest trace that knows the network; else the newest. */
+static ht_err read_path(struct db *db, const struct definition *d,
+    const struct wan_time *w, struct wan_row *x)
+{
+	struct db_rows *r =
+	    db_start(db, &score_sql, SCORE_PATHS, "is", w->until_ms, x->l.id);
+	ht_err err;
+
+	while (!(err = db_next(r)) &&
+	       (x->l.path == WAN_PATH_NONE || x->l.path == WAN_PATH_UNKNOWN)) {
+		int64_t oldest = w->as_of_ms - d->wan.path_max_age_ns / HT_NS_PER_MS;
+
+		if (x->l.path == WAN_PATH_NONE ||
+		    (db_int(r, 1) >= oldest && strcmp(db_text(r, 2), "unknown") != 0))
+			take_path(d, w, r, x);
+	}
+	db_done(r);
+	return ended(err);
+}
+
+static ht_err read_inside(struct db *db, const struct definition *d,
+    const struct wan_time *w, struct wan_row *x)
+{
+	struct db_rows *r = db_start(db, &score_sql, SCORE_INSIDE, "sii", x->l.id,
+	    w->as_of_ms - d->wan.inside_max_age_ns / HT_NS_PER_MS, w->until_ms);
+	ht_err err = db_next(r);
+
+	if (!err) {
+		x->l.inside = true;
+		x->inside_journal = db_int(r, 4);
+		x->inside = json_object_new_object();
+		put_text(x->inside, "probe", db_text(r, 1));
+		put_text(x->inside, "agent", db_text(r, 0));
+		put_time(x->inside, "at", db_int(r, 2));
+		put_text(x->inside, "target", db_text(r, 3));
+	}
+	db_done(r);
+	return ended(err);
+}
+
+static void evidence_of(struct json_object *o, const struct wan_row *x)
+{
+	struct json_object *ids = json_object_new_array();
+	const int64_t all[] = { x->row->journal_id, x->since_journal, x->path_journal,
+		x->inside_journal };
+
+	for (size_t i = 0; i < HT_COUNT(all); i++) {
+		if (all[i] > 0)
+			json_object_array_add(ids, json_object_new_int64(all[i]));
+	}
+	json_object_object_add(o, "evidence", ids);
+}
+
+/* As an input of the value, and in the conclusion's own list. */
+static void tell_wan(
+    const struct definition *d, struct wan_row *x, struct inputs_value *v)
+{
+	struct wan_rules rules = indicator_wan_rules(d);
+	struct json_object *o = input(v, "link-state", x->since_journal),
+			   *c = json_object_new_object();
+	struct wan_conclusion said;
+
+	wan_connected_link(&rules, &x->l, &said);
+	put_text(o, "link", x->l.id);
+	put_text(o, "state", x->state);
+	if (x->has_since)
+		put_time(o, "since", x->since_ms);
+	json_object_object_add(o, "rounds", json_object_new_int64(x->l.rounds));
+	json_object_object_add(o, "answered", json_object_new_int64(x->l.answered));
+	if (x->l.has_share)
+		put_number(o, "up_share", x->l.up_share);
+	put_text(o, "path", wan_path_name(x->l.path));
+	put_text(o, "answer", wan_answer_name(said.answer));
+	cite(v, x->path_journal);
+	cite(v, x->inside_journal);
+
+	put_text(c, "link", x->l.id);
+	put_text(c, "kind", x->row->kind);
+	put_text(c, "answer", wan_answer_name(said.answer));
+	put_number(c, "confidence", said.confidence);
+	put_text(c, "reason", said.reason);
+	put_text(c, "cure", said.cure);
+	put_text(c, "state", x->state);
+	if (x->has_since)
+		put_time(c, "since", x->since_ms);
+	json_object_object_add(c, "rounds", json_object_new_int64(x->l.rounds));
+	json_object_object_add(c, "answered", json_object_new_int64(x->l.answered));
+	json_object_object_add(
+	    c, "up_share", x->l.has_share ? inputs_number(x->l.up_share) : NULL);
+	json_object_object_add(c, "path", json_object_get(x->path));
+	json_object_object_add(c, "inside", json_object_get(x->inside));
+	evidence_of(c, x);
+	json_object_array_add(v->wan_links, c);
+}
+
+static ht_err wan_link_read(struct db *db, const struct definition *d,
+    const struct inputs_time *t, const struct wan_time *w, struct wan_row *x)
+{
+	ht_err err = read_state(db, d, t, w, x);
+
+	if (!err)
+		err = read_path(db, d, w, x);
+	return err ? err : read_inside(db, d, w, x);
+}
+
 static ht_err wan(struct db *db, const struct definition *d, const struct inputs_time *t,
     const struct link_row *rows, size_t n_rows, struct inputs_value *v)
 {
-	static const char *const answers[] = { "unknown", "no", "yes" };
-	struct wan_link links[LINKS_MAX];
+	struct wan_row *x = calloc(n_rows ? n_rows : 1, sizeof(*x));
+	struct wan_link *links = calloc(n_rows ? n_rows : 1, sizeof(*links));
 	struct wan_input in = { .links = links, .n_registered = n_rows };
-	ht_err err = HT_OK;
+	struct wan_time w = wan_time_of(d, t);
+	struct wan_rules rules = indicator_wan_rules(d);
+	ht_err err = x && links ? HT_OK : HT_NOMEM;
 
+	v->wan_links = json_object_new_array();
+	v->wan_as_of_ms = w.past ? w.as_of_ms : t->now_ms;
 	for (size_t i = 0; i < n_rows && !err; i++) {
 		const struct link_row *row = &rows[i];
 		bool counts = definition_lists(&d->wan.kinds, row->kind);
 		struct json_object *o = input(v, "link", row->journal_id);
+
 		put_text(o, "link", row->id);
 		put_text(o, "kind", row->kind);
 		json_object_object_add(o, "counts", json_object_new_boolean(counts));
 		if (!counts)
 			continue;
-		struct wan_link *l = &links[in.n++];
-		*l = (struct wan_link){ .id = row->id, .now = now_of(row->state) };
-		err = read_hours(db, d, t, l);
-		o = input(v, "link-state", row->since_journal);
-		put_text(o, "link", row->id);
-		put_text(o, "state", row->state[0] ? row->state : "UNKNOWN");
-		if (row->has_since)
-			put_time(o, "since", row->since_ms);
-		json_object_object_add(o, "rounds", json_object_new_int64(l->rounds));
-		json_object_object_add(o, "answered", json_object_new_int64(l->answered));
-		put_text(o, "answer", answers[indicator_wan_link(d, l)]);
+		x[in.n].row = row;
+		x[in.n].l = (struct wan_link){ .id = row->id, .kind = row->kind };
+		err = wan_link_read(db, d, t, &w, &x[in.n]);
+		if (!err)
+			tell_wan(d, &x[in.n], v);
+		links[in.n] = x[in.n].l;
+		in.n++;
 	}
-	if (!err)
+	if (!err) {
 		indicator_wan(d, &in, &v->v);
+		wan_connected_agency(&rules, links, in.n, n_rows, &v->wan);
+	}
+	for (size_t i = 0; x && i < n_rows; i++) {
+		json_object_put(x[i].path);
+		json_object_put(x[i].inside);
+	}
+	free(links);
+	free(x);
 	return err;
 }
 
@@ -640,6 +925,8 @@ ht_err inputs_compute(struct db *db, const struct definition *d,
 		links_cut(cut, &out[IND_BANDWIDTH]);
 		links_cut(cut, &out[IND_WAN]);
 	}
+	for (size_t i = 0; i < n_links; i++)
+		free(links[i].findings);
 	free(links);
 	return err;
 }

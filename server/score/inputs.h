@@ -35,6 +35,10 @@ struct inputs_value {
 	size_t n_evidence;
 	int64_t evidence_cut, inputs_cut; /* how often one found no room */
 	struct json_object *scrap;        /* the last one that found none, owned */
+	/* IND_WAN: */
+	struct wan_conclusion wan;
+	int64_t wan_as_of_ms;
+	struct json_object *wan_links; /* list, owned: each link's answer and evidence */
 };
 
 /* The agency's row, or out->there false. */

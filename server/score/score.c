@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/derive/bandwidth.h"
 #include "server/derive/facts_sql.h"
 #include "server/derive/folds.h"
 #include "server/derive/machines.h"
@@ -51,6 +52,8 @@ ht_err score_start(struct ht_fault *fault)
 		    path, d->security.catalogue, c->id);
 	if (!err)
 		err = machines_start(fault);
+	if (!err)
+		err = bandwidth_start(fault);
 	if (err) {
 		definition_free(d);
 		catalogue_free(c);
@@ -196,6 +199,16 @@ static ht_err own_put(struct db *db, enum indicator which, const struct inputs_a
 	return err;
 }
 
+static ht_err wan_put(struct db *db, const struct inputs_agency *a,
+    const struct inputs_value *v, int64_t computed_ms)
+{
+	if (!v->wan_links) /* it only groups others */
+		return db_exec(db, &score_sql, SCORE_WAN_DELETE, "s", a->id);
+	return db_exec(db, &score_sql, SCORE_WAN_PUT, "sssdssisi", definition->id, a->id,
+	    wan_answer_name(v->wan.answer), v->wan.confidence, v->wan.reason, v->wan.cure,
+	    v->wan_as_of_ms, plain(v->wan_links), computed_ms);
+}
+
 static ht_err own_compute(
     struct db *db, const struct inputs_agency *a, const struct inputs_time *t)
 {
@@ -205,6 +218,8 @@ static ht_err own_compute(
 	for (int i = 0; i < IND_COUNT; i++) {
 		if (!err)
 			err = own_put(db, (enum indicator)i, a, &values[i], t->now_ms);
+		if (!err && i == IND_WAN)
+			err = wan_put(db, a, &values[i], t->now_ms);
 		inputs_fini(&values[i]);
 	}
 	return err;
@@ -504,6 +519,8 @@ static ht_err forget(struct db *db, const char *agency)
 		err = db_exec(
 		    db, &score_sql, SCORE_SUMS_DELETE, "ss", definition->id, agency);
 	if (!err)
+		err = db_exec(db, &score_sql, SCORE_WAN_DELETE, "s", agency);
+	if (!err)
 		err = db_exec(db, &score_sql, SCORE_SCOPE_DELETE, "s", agency);
 	return err;
 }
@@ -685,7 +702,7 @@ static ht_err score_apply(struct db *db, const struct fold_input *in)
 static ht_err score_reset(struct db *db)
 {
 	static const enum score_statement all[] = { SCORE_RESET_VALUES, SCORE_RESET_SUMS,
-		SCORE_RESET_SCOPES, SCORE_TOTAL_CLEAR, SCORE_DIRTY_ALL };
+		SCORE_RESET_SCOPES, SCORE_RESET_WAN, SCORE_TOTAL_CLEAR, SCORE_DIRTY_ALL };
 	ht_err err = HT_OK;
 
 	for (size_t i = 0; i < HT_COUNT(all) && !err; i++)

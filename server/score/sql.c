@@ -37,11 +37,36 @@ static const char *const sql[SCORE_STATEMENTS] = {
 	    " WHERE agency = $1 AND hour_ms >= $2 ORDER BY subnet, hour_ms",
 	[SCORE_LINKS] = "SELECT l.id, l.kind, l.role, l.line_type, "
 			"l.contracted_down_bps, l.journal_id, f.state,"
-			" f.since_ms, f.since_journal, f.negotiated_down_bps"
-			" FROM link l LEFT JOIN link_fact f ON f.link = l.id WHERE "
+			" f.since_ms, f.since_journal, f.negotiated_down_bps,"
+			" b.contradicted, b.measured_down_bps, b.measured_down_low,"
+			" b.measured_down_high, b.measured_down_journal,"
+			" b.negotiated_journal, b.used_down_p95, b.used_coverage,"
+			" b.findings"
+			" FROM link l LEFT JOIN link_fact f ON f.link = l.id"
+			" LEFT JOIN link_bandwidth b ON b.link = l.id WHERE "
 			"l.agency = $1 ORDER BY l.id",
 	[SCORE_LINK_HOURS] = "SELECT sum(rounds), sum(answered) FROM link_hour"
 			     " WHERE link = $1 AND hour_ms >= $2 AND hour_ms <= $3",
+	[SCORE_SPANS] = "SELECT from_ms, to_ms, state, journal_id FROM link_span"
+			" WHERE link = $1 AND from_ms < $2"
+			" AND coalesce(to_ms, 9223372036854775807) > $3 ORDER BY from_ms",
+	[SCORE_PATHS] =
+	    "SELECT agent, min(last_ms, $1), network, reached, target, reason, trace,"
+	    " journal_id FROM link_path WHERE link = $2 AND from_ms <= $1"
+	    " ORDER BY min(last_ms, $1) DESC, agent LIMIT 16",
+	[SCORE_INSIDE] = "SELECT agent, probe, ok_ms, target, journal_id FROM link_inside"
+			 " WHERE link = $1 AND ok_ms >= $2 AND ok_ms <= $3"
+			 " ORDER BY ok_ms DESC, agent, probe LIMIT 1",
+	[SCORE_WAN_PUT] =
+	    "INSERT INTO wan_connected (definition, agency, answer, confidence, reason,"
+	    " cure, as_of_ms, links, computed_ms)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	    " ON CONFLICT (agency, definition) DO UPDATE SET answer = excluded.answer,"
+	    " confidence = excluded.confidence, reason = excluded.reason,"
+	    " cure = excluded.cure, as_of_ms = excluded.as_of_ms,"
+	    " links = excluded.links, computed_ms = excluded.computed_ms",
+	[SCORE_WAN_DELETE] = "DELETE FROM wan_connected WHERE agency = $1",
+	[SCORE_RESET_WAN] = "DELETE FROM wan_connected",
 	[SCORE_FINDINGS] = "SELECT agent, check_id, answer, evidence_text, at_ms, "
 			   "journal_id FROM finding"
 			   " WHERE agency = $1 ORDER BY check_id, agent",

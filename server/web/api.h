@@ -17,6 +17,8 @@ route_handler index_list, index_explain;
 route_handler evidence_show;
 /* api_network.c */
 route_handler links_list, links_remove, links_show, machines_list, posture_list;
+/* api_bandwidth.c */
+route_handler links_bandwidth;
 /* api_outage.c */
 route_handler outages_list, outages_show, links_timeline, timelines_list;
 /* api_incident.c */

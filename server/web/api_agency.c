@@ -114,6 +114,33 @@ static ht_err agency_headcounts(struct request *rq, struct emit *e)
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
+/* Whether it is connected to the WAN, and why; null while nothing was concluded. */
+static ht_err agency_wan(struct request *rq, struct emit *e, const char *id)
+{
+	char definition[97];
+
+	value_definition(rq, NULL, definition);
+	struct db_rows *rows =
+	    db_start(rq->db, &web_sql, WEB_SQL_AGENCY_WAN, "ss", id, definition);
+	ht_err err = db_next(rows);
+
+	if (err) {
+		emit_null(e, "wan");
+	} else {
+		emit_object(e, "wan");
+		emit_text(e, "answer", db_text(rows, 0));
+		emit_double(e, "confidence", db_double(rows, 1));
+		emit_text(e, "reason", db_text(rows, 2));
+		emit_text(e, "cure", db_text(rows, 3));
+		emit_time(e, "as_of", db_int(rows, 4));
+		emit_stored(e, "links", db_text(rows, 5));
+		emit_time(e, "computed", db_int(rows, 6));
+		emit_end_object(e);
+	}
+	db_done(rows);
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
 void agencies_show(struct request *rq, struct reply *re)
 {
 	const char *id = rq->args.at[0];
@@ -135,6 +162,8 @@ void agencies_show(struct request *rq, struct reply *re)
 	agency_fields(&e, rows);
 	db_done(rows);
 	err = agency_headcounts(rq, &e);
+	if (!err)
+		err = agency_wan(rq, &e, id);
 	if (!err)
 		err = value_index_of(rq, &e, "index_own", id, true);
 	if (!err)

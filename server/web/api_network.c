@@ -44,7 +44,12 @@ enum {
 	L_AGENT,
 	L_EVIDENCE,
 	L_AGENCY_NAME,
-	L_WHY
+	L_WHY,
+	L_MEASURED_DOWN,
+	L_MEASURED_UP,
+	L_P95_DOWN,
+	L_P95_UP,
+	L_FINDINGS
 };
 
 static void link_rate(
@@ -71,7 +76,8 @@ static void link_series(struct emit *e, const struct db_rows *rows)
 	emit_end_object(e);
 }
 
-static void link_put(struct emit *e, const struct db_rows *rows)
+/* The fields of one link, inside an object. */
+static void link_fields(struct emit *e, const struct db_rows *rows)
 {
 	static const struct {
 		const char *key;
@@ -90,7 +96,6 @@ static void link_put(struct emit *e, const struct db_rows *rows)
 		{ "why", L_WHY },
 	};
 
-	emit_object(e, NULL);
 	for (size_t i = 0; i < HT_COUNT(texts); i++)
 		emit_text(e, texts[i].key, db_text(rows, texts[i].column));
 	emit_text(
@@ -106,6 +111,14 @@ static void link_put(struct emit *e, const struct db_rows *rows)
 	link_rate(e, "contracted", rows, L_CON_DOWN, L_CON_UP);
 	link_rate(e, "negotiated", rows, L_NEG_DOWN, L_NEG_UP);
 	link_rate(e, "used", rows, L_USED_DOWN, L_USED_UP);
+	link_rate(e, "throughput", rows, L_MEASURED_DOWN, L_MEASURED_UP);
+	link_rate(e, "used_p95", rows, L_P95_DOWN, L_P95_UP);
+	if (db_is_null(rows, L_FINDINGS)) {
+		emit_list(e, "findings");
+		emit_end_list(e);
+	} else {
+		emit_stored(e, "findings", db_text(rows, L_FINDINGS));
+	}
 	link_series(e, rows);
 	emit_int(e, "registry_evidence", db_int(rows, L_JOURNAL));
 	if (db_is_null(rows, L_STATE)) {
@@ -114,7 +127,31 @@ static void link_put(struct emit *e, const struct db_rows *rows)
 	} else {
 		emit_stored(e, "evidence", db_text(rows, L_EVIDENCE));
 	}
+}
+
+static void link_put(struct emit *e, const struct db_rows *rows)
+{
+	emit_object(e, NULL);
+	link_fields(e, rows);
 	emit_end_object(e);
+}
+
+/* What is concluded of the link about the WAN; null for a kind that does not count. */
+static ht_err link_wan(struct request *rq, struct emit *e, const char *id)
+{
+	char definition[97];
+
+	value_definition(rq, NULL, definition);
+	struct db_rows *rows =
+	    db_start(rq->db, &web_sql, WEB_SQL_LINK_WAN, "ss", id, definition);
+	ht_err err = db_next(rows);
+
+	if (err)
+		emit_null(e, "wan");
+	else
+		emit_stored(e, "wan", db_text(rows, 0));
+	db_done(rows);
+	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
 void links_list(struct request *rq, struct reply *re)
@@ -144,9 +181,13 @@ void links_show(struct request *rq, struct reply *re)
 	ht_err err = db_next(rows);
 
 	emit_init(&e, &re->body);
+	emit_object(&e, NULL);
 	if (!err)
-		link_put(&e, rows);
+		link_fields(&e, rows);
 	db_done(rows);
+	if (!err)
+		err = link_wan(rq, &e, id);
+	emit_end_object(&e);
 	if (err == HT_NOTFOUND)
 		http_not_found(re, "link", id);
 	else if (err)

@@ -63,6 +63,9 @@ static const struct param q_import[] = { { .name = "dry_run", .type = PARAM_BOOL
 static const struct param q_agents[] = { PAGE, AGENCY };
 static const struct param q_links[] = { PAGE, AGENCY,
 	{ .name = "state", .type = PARAM_WORD, .words = states } };
+static const struct param q_month[] = {
+	{ .name = "month", .type = PARAM_TEXT, .max = 7 }
+};
 static const struct param q_range[] = { TIMES };
 static const struct param q_timelines[] = { PAGE, AGENCY, TIMES,
 	{ .name = "provider", .type = PARAM_TEXT },
@@ -221,6 +224,8 @@ const struct route routes[] = {
 
 	{ ROUTE_GET, V1 "/links", "listLinks", ROUTE_VIEWER, links_list, QUERY(q_links) },
 	{ ROUTE_GET, V1 "/links/{link}", "showLink", ROUTE_VIEWER, links_show },
+	{ ROUTE_GET, V1 "/links/{link}/bandwidth", "showBandwidth", ROUTE_VIEWER,
+	    links_bandwidth, QUERY(q_month) },
 	{ ROUTE_DELETE, V1 "/links/{link}", "removeLink", ROUTE_ADMIN, links_remove },
 	{ ROUTE_GET, V1 "/links/{link}/timeline", "showTimeline", ROUTE_VIEWER,
 	    links_timeline, QUERY(q_range) },

@@ -131,14 +131,36 @@ static const char *const statements[WEB_SQL_STATEMENTS] = {
 	    "f.reason,"
 	    " f.since_ms, f.measured_ms, f.loss, f.rtt_s, f.negotiated_down_bps,"
 	    " f.negotiated_up_bps, f.used_down_bps, f.used_up_bps, f.agent, f.evidence, "
-	    "a.name, s.why"
+	    "a.name, s.why, b.measured_down_bps, b.measured_up_bps, b.used_down_p95,"
+	    " b.used_up_p95, b.findings"
 	    " FROM link l LEFT JOIN link_fact f ON f.link = l.id"
+	    " LEFT JOIN link_bandwidth b ON b.link = l.id"
 	    " LEFT JOIN agency a ON a.id = l.agency"
 	    " LEFT JOIN link_span s ON s.link = l.id AND s.to_ms IS NULL"
 	    " WHERE l.id > $1 AND ($2 IS NULL OR l.id = $2) AND ($3 IS NULL OR l.agency "
 	    "= $3)"
 	    " AND ($4 IS NULL OR coalesce(f.state, 'UNKNOWN') = $4)"
 	    " AND " IN_SCOPE("l.agency", "$5") " ORDER BY l.id LIMIT $6",
+
+	[WEB_SQL_LINK_WAN] =
+	    "SELECT e.value, w.as_of_ms FROM link l JOIN wan_connected w"
+	    " ON w.agency = l.agency, json_each(w.links) e WHERE l.id = $1"
+	    " AND w.definition = $2 AND json_extract(e.value, '$.link') = l.id",
+	[WEB_SQL_AGENCY_WAN] =
+	    "SELECT answer, confidence, reason, cure, as_of_ms, links, computed_ms"
+	    " FROM wan_connected WHERE agency = $1 AND definition = $2",
+	[WEB_SQL_BANDWIDTH] =
+	    "SELECT l.agency, b.document FROM link l LEFT JOIN link_bandwidth b"
+	    " ON b.link = l.id WHERE l.id = $1 AND " IN_SCOPE("l.agency", "$2"),
+	[WEB_SQL_BANDWIDTH_MONTHS] =
+	    "SELECT from_ms, to_ms, declared, observed, office_declared, office_observed,"
+	    " down_p95, down_mean, down_peak, down_office_p95, down_office_mean, "
+	    "down_busy,"
+	    " down_busy_hour, up_p95, up_mean, up_peak, up_office_p95, up_office_mean,"
+	    " up_busy, up_busy_hour FROM bandwidth_month WHERE link = $1 ORDER BY "
+	    "from_ms",
+	[WEB_SQL_BANDWIDTH_FIRST] =
+	    "SELECT min(hour_ms) FROM bandwidth_hour WHERE link = $1",
 
 	[WEB_SQL_MACHINES] =
 	    "SELECT m.id, m.class, m.confidence, m.random_mac, m.hostname, m.vendor, "

@@ -156,6 +156,7 @@ static void test_a_ppp_line(void **state)
 	    yaml, sizeof(yaml));
 	assert_int_equal(o->site.subnets.n, 1);
 	assert_true(has_probe(o, "bat-xat-wan"));
+	assert_non_null(strstr(yaml, "- { probe: path, id: bat-xat-wan, every: 15m"));
 	assert_false(has_probe(o, "gateway"));
 	options_free(o);
 	assert_non_null(strstr(yaml, "The way out is ppp0."));

@@ -158,13 +158,19 @@ static void tick(struct sim *s)
 	while (s->n_flights && s->flights[0].at_ns <= s->now_ns) {
 		struct sim_flight f = take(s);
 
+		if (s->deaf > 0 && sim_random(s) < s->deaf) {
+			ht_reach_deaf(s->reach, s->now_ns);
+			continue;
+		}
 		ht_reach_answer(s->reach, f.target, f.seq, f.at_ns, s->now_ns);
 	}
-	ht_reach_tick(s->reach, s->now_ns);
-	for (size_t i = 0; i < s->n_unsent; i++)
-		ht_reach_unsent(
-		    s->reach, s->unsent[i].target, s->unsent[i].seq, s->now_ns);
-	s->n_unsent = 0;
+	for (bool more = true; more;) {
+		more = ht_reach_tick(s->reach, s->now_ns);
+		for (size_t i = 0; i < s->n_unsent; i++)
+			ht_reach_unsent(
+			    s->reach, s->unsent[i].target, s->unsent[i].seq, s->now_ns);
+		s->n_unsent = 0;
+	}
 }
 
 void sim_run(struct sim *s, int64_t until_ns)

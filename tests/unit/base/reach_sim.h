@@ -45,6 +45,8 @@ struct sim {
 	size_t n_flights;
 	struct sim_flight unsent[64]; /* of this turn */
 	size_t n_unsent;
+	double
+	    deaf; /* share of the answers that are lost on our side, which is noticed */
 	struct sim_change changes[SIM_CHANGES];
 	size_t n_changes;
 	enum ht_reach_sight sight;

@@ -197,6 +197,36 @@ static void test_suspend_in_suspicion(void **state)
 	}
 }
 
+/* Answers are lost on our side, all of them even: that proves nothing of anybody. What is
+ * really cut is told once we hear again. */
+static void test_deaf(void **state)
+{
+	static const double shares[] = { 0.5, 0.9, 1 };
+
+	for (uint64_t seed = 0; seed < 12; seed++) {
+		struct sim *s = sim_new(50, seed);
+		int64_t hear = s->now_ns + 220 * S;
+
+		for (size_t i = 0; i < s->n; i++)
+			s->targets[i].rtt_ns = (int64_t)(5 + 12 * i) * MS;
+		s->targets[7].cut_ns = hear - 30 * S;
+		sim_start(s);
+		sim_run(s, s->now_ns + 20 * S);
+		s->deaf = shares[seed % HT_COUNT(shares)];
+		sim_run(s, hear - 30 * S);
+		assert_int_equal(sim_count(s, HT_REACH_DOWN), 0);
+		for (size_t i = 0; i < s->n; i++)
+			assert_int_equal(
+			    s->targets[i].minute_sent, s->targets[i].minute_received);
+		s->deaf = 0;
+		sim_run(s, hear);
+		assert_non_null(sim_find(s, 7, HT_REACH_DOWN, hear - 30 * S));
+		assert_int_equal(sim_count(s, HT_REACH_DOWN), 1);
+		assert_true(ht_reach_counters(s->reach)->deaf > 0);
+		sim_free(s);
+	}
+}
+
 /* ---- parents ---- */
 
 /* The parent is cut: it is told before its children, in the same turn, whoever noticed
@@ -681,6 +711,7 @@ int main(void)
 		cmocka_unit_test(test_growing_round_trip),
 		cmocka_unit_test(test_suspend),
 		cmocka_unit_test(test_suspend_in_suspicion),
+		cmocka_unit_test(test_deaf),
 		cmocka_unit_test(test_parent_first),
 		cmocka_unit_test(test_chain_under_loss),
 		cmocka_unit_test(test_parent_lives),

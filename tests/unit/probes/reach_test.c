@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +28,25 @@ static void set_answers(bool answers)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, answers ? "0" : "1", 1), 1);
 	close(fd);
+}
+
+static const struct runner_reading *last_of(const struct runner *r, enum ht_metric m)
+{
+	for (size_t i = r->n_readings; i > 0; i--) {
+		if (r->readings[i - 1].metric == m)
+			return &r->readings[i - 1];
+	}
+	fail_msg("no reading of metric %d", (int)m);
+	return NULL;
+}
+
+static double sum_of(const struct runner *r, enum ht_metric m)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < r->n_readings; i++)
+		sum += r->readings[i].metric == m ? r->readings[i].number : 0;
+	return sum;
 }
 
 static void assert_answered(const struct runner *r, const char *id, double least)
@@ -184,6 +205,9 @@ static void test_strangers_do_not_answer(void **state)
 	assert_null(runner_find(r, HT_M_REACH_RTT_MIN, NULL));
 	assert_null(runner_find(r, HT_M_REACH_ANSWERED_AGO, NULL));
 	assert_true(runner_number(r, HT_M_REACH_UNANSWERED_FOR, "a") > 2);
+	/* three places of the secret, twice the sequence, the sum, the size: of each */
+	assert_true(sum_of(r, HT_M_REACH_IGNORED) >= 5 * (double)f.requests);
+	assert_non_null(strstr(last_of(r, HT_M_REACH_TROUBLE)->string, " forged"));
 	runner_free(r);
 }
 
@@ -203,6 +227,7 @@ static void test_duplicates_count_once(void **state)
 	assert_string_equal(runner_string(r, HT_M_REACH_STATE, "a"), "up");
 	assert_true(runner_number(r, HT_M_REACH_RECEIVED, "a") == (double)f.requests);
 	assert_true(runner_number(r, HT_M_REACH_SENT, "a") == (double)f.requests);
+	assert_true(sum_of(r, HT_M_REACH_IGNORED) == 2 * (double)f.requests);
 	runner_free(r);
 }
 
@@ -214,18 +239,97 @@ static void test_own_trouble_is_blindness(void **state)
 
 	assert_true(runner_run(r, &probe_reach, ID,
 	    "{targets: [{id: a, address: 192.0.2.1}]}", 3 * HT_NS_PER_S));
-	const struct runner_reading *last = &r->readings[r->n_readings - 2];
-	assert_int_equal(last->metric, HT_M_REACH_BLIND);
-	assert_true(last->boolean);
-	assert_string_equal(
-	    last[1].string, "no ping can be sent: Network is unreachable");
+	assert_true(last_of(r, HT_M_REACH_BLIND)->boolean);
+	assert_string_equal(last_of(r, HT_M_REACH_BLIND_REASON)->string,
+	    "no ping can be sent: Network is unreachable");
+	assert_true(sum_of(r, HT_M_REACH_UNSENT) > 0);
+	assert_non_null(strstr(
+	    last_of(r, HT_M_REACH_TROUBLE)->string, "not sent: Network is unreachable"));
 	assert_null(runner_find(r, HT_M_REACH_STATE, NULL));
 	runner_grant_err(r, PROBE_ICMP4_SOCKET, HT_DENIED);
 	assert_true(runner_run(r, &probe_reach, ID,
 	    "{targets: [{id: a, address: 127.0.0.1}]}", 3 * HT_NS_PER_S));
-	assert_string_equal(r->readings[r->n_readings - 1].string,
+	assert_string_equal(last_of(r, HT_M_REACH_BLIND_REASON)->string,
 	    "no ping can be sent: Permission denied");
 	assert_null(runner_find(r, HT_M_REACH_STATE, NULL));
+	runner_free(r);
+}
+
+/* A socket whose buffer holds but a few of the replies that come at a time. */
+static int open_deaf(void *arg, const char *name)
+{
+	const int little = 1;
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+	return fd;
+}
+
+static char *many_targets(size_t n)
+{
+	size_t cap = n * 20 + 32, len;
+	char *yaml = malloc(cap);
+
+	assert_non_null(yaml);
+	len = (size_t)snprintf(yaml, cap, "{target: [");
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)snprintf(
+		    yaml + len, cap - len, "127.2.%zu.%zu,", i / 250, i % 250 + 1);
+	snprintf(yaml + len, cap - len, "]}");
+	return yaml;
+}
+
+/* Most replies are lost on our side: that is told, and no ping is counted as lost. (That
+ * nobody is down for it: tests/unit/base/reach_test.c.) */
+static void test_own_loss_is_told(void **state)
+{
+	struct runner *r = runner_new();
+	char *yaml = many_targets(1000);
+
+	runner_grant_fd(r, PROBE_ICMP4_SOCKET, open_deaf, NULL, true);
+	assert_true(runner_run(r, &probe_reach, ID, yaml, 1400 * HT_NS_PER_MS));
+	assert_true(sum_of(r, HT_M_REACH_DROPPED) > 100);
+	for (size_t i = 0; i < r->n_readings; i++) {
+		if (r->readings[i].metric == HT_M_REACH_STATE)
+			assert_string_equal(r->readings[i].string, "up");
+	}
+	assert_true(sum_of(r, HT_M_REACH_SENT) == sum_of(r, HT_M_REACH_RECEIVED));
+	assert_non_null(
+	    strstr(last_of(r, HT_M_REACH_TROUBLE)->string, "dropped by this machine"));
+	free(yaml);
+	runner_free(r);
+}
+
+/* Every target every second, none lost by ourselves. */
+static void test_twenty_thousand(void **state)
+{
+	const size_t n = 20000;
+	struct runner *r = runner_new();
+	char *yaml = many_targets(n);
+
+	assert_true(runner_run(r, &probe_reach, ID, yaml, 2300 * HT_NS_PER_MS));
+	assert_int_equal(runner_count(r, HT_M_REACH_STATE), n);
+	unsigned *pings = calloc(n, sizeof(*pings));
+	assert_non_null(pings);
+	for (size_t i = 0; i < r->n_readings; i++) {
+		const struct runner_reading *one = &r->readings[i];
+		unsigned hundreds, rest;
+
+		if (one->metric == HT_M_REACH_STATE)
+			assert_string_equal(one->string, "up");
+		if (one->metric != HT_M_REACH_SENT)
+			continue;
+		assert_int_equal(
+		    sscanf(one->instance, "127.2.%u.%u", &hundreds, &rest), 2);
+		pings[hundreds * 250 + rest - 1] += (unsigned)one->number;
+	}
+	for (size_t i = 0; i < n; i++)
+		assert_in_range(pings[i], 1, 3);
+	free(pings);
+	assert_true(sum_of(r, HT_M_REACH_SENT) == sum_of(r, HT_M_REACH_RECEIVED));
+	assert_true(sum_of(r, HT_M_REACH_DROPPED) + sum_of(r, HT_M_REACH_UNSENT) == 0);
+	free(yaml);
 	runner_free(r);
 }
 
@@ -261,6 +365,8 @@ int main(void)
 		cmocka_unit_test(test_strangers_do_not_answer),
 		cmocka_unit_test(test_duplicates_count_once),
 		cmocka_unit_test(test_own_trouble_is_blindness),
+		cmocka_unit_test(test_own_loss_is_told),
+		cmocka_unit_test(test_twenty_thousand),
 		cmocka_unit_test(test_cancel_in_every_step),
 		cmocka_unit_test(test_none_at_all),
 	};

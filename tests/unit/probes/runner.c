@@ -374,6 +374,12 @@ bool runner_run(struct runner *r, const struct probe_ops *ops, const char *insta
 	return true;
 }
 
+ht_err runner_relist(struct runner *r)
+{
+	assert_true(r->fake->running && !r->cancelled);
+	return r->ops->retarget(r->fake->run, r->fake->options);
+}
+
 const struct runner_reading *runner_find(
     const struct runner *r, enum ht_metric m, const char *instance)
 {

@@ -59,6 +59,9 @@ bool runner_start(struct runner *r, const struct probe_ops *ops, const char *ins
     const char *yaml, int64_t timeout_ns);
 void runner_cancel(struct runner *r); /* and wait until it is closed */
 
+/* site.targets is another list: tell the run that is under way. */
+ht_err runner_relist(struct runner *r);
+
 /* Readings by metric and instance (NULL: any); find returns NULL when there is none, the
  * others assert that there is one of that kind. */
 const struct runner_reading *runner_find(

@@ -17,7 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (!definition_find(d, "computers") || !definition_find(d, "security"))
 		abort();
-	definition_office_hour(&d->computers, INT64_C(1519862400000));
 	definition_factor(d, "ftth");
 	definition_free(d);
 	return 0;

@@ -60,33 +60,6 @@ static void test_scope_and_factors(void **state)
 	definition_free(d);
 }
 
-static void test_office_hours(void **state)
-{
-	struct definition *d = load();
-	const int64_t hour = 3600000,
-		      thursday = INT64_C(1519862400000); /* 2018-03-01T00:00Z is 07:00 */
-	static const struct {
-		int64_t hours;
-		bool office;
-	} cases[] = {
-		{ 0, true },
-		{ -1, false },
-		{ 9, true },
-		{ 10, false },
-		{ 24, true },
-		{ 48, false },
-		{ 72, false },
-		{ 96, true },
-	};
-
-	for (size_t i = 0; i < HT_COUNT(cases); i++) {
-		if (definition_office_hour(&d->computers,
-			thursday + cases[i].hours * hour) != cases[i].office)
-			fail_msg("case %zu", i);
-	}
-	definition_free(d);
-}
-
 static char *slurp(const char *file, size_t extra)
 {
 	FILE *f = fopen(file, "r");
@@ -114,7 +87,8 @@ static void test_refused(void **state)
 		{ "id: literacy,", "id: literacy, computed: yes,",
 		    "nothing computes 'literacy'" },
 		{ "id: enrolment,", "id: literacy,", "stands above already" },
-		{ "office_from: 7\n", "office_from: 17\n", "office_from" },
+		{ "inside_max_age: 1h", "inside_max_age: 1", "unit" },
+		{ "  require_path: no", "  reference_date: 31/12/2018", "no date" },
 		{ "min_availability: 0.5", "min_availability: 1.5", "between 0 and 1" },
 		{ "window: 24h", "window: 24", "unit" },
 		{ "wan:\n", "wann:\n", "wan" },
@@ -173,7 +147,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_scope_and_factors),
-		cmocka_unit_test(test_office_hours),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_catalogue),
 	};

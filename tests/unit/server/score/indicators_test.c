@@ -91,7 +91,7 @@ static void test_bandwidth(void **state)
 	static const struct {
 		const char *what;
 		struct headcount_input headcount;
-		struct bandwidth_link links[2];
+		struct bandwidth_link_input links[2];
 		size_t n;
 		enum value_status status;
 		enum value_source source;

@@ -604,6 +604,7 @@ static char *dump(struct world *w)
 {
 	static const char *const tables[] = { "link_view", "link_hour", "link_fact",
 		"machine", "machine_nic", "machine_host", "lan_coverage", "finding",
+		"link_bandwidth", "bandwidth_hour", "bandwidth_test", "wan_connected",
 		"index_value", "index_sum", "index_scope" };
 	struct ht_buf b;
 	sqlite3 *raw;

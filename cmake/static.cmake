@@ -1,0 +1,27 @@
+# The static agent's toolchain, for packaging/static/build: musl by Debian's cross gcc, and
+# the libraries that were built with it. Needs HATANG_STATIC_ROOT (its folder of musl and
+# libraries), HATANG_STATIC_TRIPLET and HATANG_STATIC_FLAGS.
+set(CMAKE_SYSTEM_NAME Linux)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES
+  HATANG_STATIC_ROOT HATANG_STATIC_TRIPLET HATANG_STATIC_FLAGS)
+
+string(REGEX MATCH "^[^-]+" CMAKE_SYSTEM_PROCESSOR "${HATANG_STATIC_TRIPLET}")
+set(CMAKE_C_COMPILER "${HATANG_STATIC_ROOT}/bin/musl-cc")
+foreach(tool IN ITEMS AR RANLIB STRIP)
+  string(TOLOWER ${tool} name)
+  find_program(CMAKE_${tool} "${HATANG_STATIC_TRIPLET}-${name}" REQUIRED)
+endforeach()
+# musl's headers agree with the kernel's when they come first; glibc does not care, so that
+# the code's own order is another.
+set(musl_first "-include netinet/in.h -include net/if.h -include netinet/if_ether.h")
+set(CMAKE_C_FLAGS_INIT "${HATANG_STATIC_FLAGS} -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. ${musl_first}")
+
+# Libraries and headers are found there and nowhere else.
+set(CMAKE_FIND_ROOT_PATH "${HATANG_STATIC_ROOT}")
+foreach(kind IN ITEMS LIBRARY INCLUDE PACKAGE)
+  set(CMAKE_FIND_ROOT_PATH_MODE_${kind} ONLY)
+endforeach()
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(ENV{PKG_CONFIG_LIBDIR} "${HATANG_STATIC_ROOT}/usr/lib/pkgconfig")
+set(ENV{PKG_CONFIG_SYSROOT_DIR} "${HATANG_STATIC_ROOT}")
+set(PKG_CONFIG_ARGN --static)

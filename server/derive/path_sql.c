@@ -1,0 +1,30 @@
+#include "server/derive/path_sql.h"
+
+/* A refold begins at the oldest row that is kept; results of older ones stay. */
+#define OLDEST_ID "coalesce((SELECT min(id) FROM journal WHERE source <> 'operator'), 0)"
+
+static const char *const sql[PATH_STATEMENTS] = {
+	[PATH_SQL_LAST] = "SELECT from_ms, last_ms, network FROM link_path"
+			  " WHERE link = $1 AND agent = $2 ORDER BY from_ms DESC LIMIT 1",
+	[PATH_SQL_PUT] =
+	    "INSERT INTO link_path (link, agent, from_ms, last_ms, network, reached,"
+	    " target, reason, trace, journal_id)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+	    " ON CONFLICT (link, agent, from_ms) DO UPDATE SET last_ms ="
+	    " excluded.last_ms, network = excluded.network, reached = excluded.reached,"
+	    " target = excluded.target, reason = excluded.reason,"
+	    " trace = excluded.trace, journal_id = excluded.journal_id",
+	[PATH_SQL_INSIDE_PUT] =
+	    "INSERT INTO link_inside (link, agent, probe, at_ms, ok_ms, status, target,"
+	    " journal_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+	    " ON CONFLICT (link, agent, probe) DO UPDATE SET at_ms = excluded.at_ms,"
+	    " ok_ms = coalesce(excluded.ok_ms, link_inside.ok_ms),"
+	    " status = excluded.status, target = excluded.target,"
+	    " journal_id = excluded.journal_id"
+	    " WHERE excluded.at_ms >= link_inside.at_ms",
+	[PATH_SQL_RESET] = "DELETE FROM link_path WHERE journal_id >= " OLDEST_ID,
+	[PATH_SQL_INSIDE_RESET] =
+	    "DELETE FROM link_inside WHERE journal_id >= " OLDEST_ID,
+};
+
+const struct db_sql path_sql = { "path", sql, PATH_STATEMENTS };

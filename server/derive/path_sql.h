@@ -1,0 +1,18 @@
+/* The statements of fold_path. */
+#ifndef HT_SERVER_DERIVE_PATH_SQL_H
+#define HT_SERVER_DERIVE_PATH_SQL_H
+
+#include "server/store/db.h"
+
+enum path_statement {
+	PATH_SQL_LAST,
+	PATH_SQL_PUT,
+	PATH_SQL_INSIDE_PUT,
+	PATH_SQL_RESET,
+	PATH_SQL_INSIDE_RESET,
+	PATH_STATEMENTS
+};
+
+extern const struct db_sql path_sql;
+
+#endif
