@@ -261,8 +261,8 @@ static int run(const struct args *a, struct options *o, const struct runner_prob
 	if (!err)
 		err = monitor_attach(monitor, &loop, NULL, NULL);
 	if (!err)
-		err = oneshot_start(
-		    &once, &loop, p, &o->probe_site, monitor, stop_monitor, monitor);
+		err = oneshot_start(&once, &loop, p, &o->probe_site, monitor, NULL,
+		    stop_monitor, monitor);
 	if (err) {
 		fprintf(stderr, "hatang-agent: %s\n",
 		    fault.text[0] ? fault.text : ht_err_name(err));

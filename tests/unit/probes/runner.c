@@ -197,6 +197,14 @@ static ht_err host_remember(const struct probe_host *host, const void *bytes, si
 	return HT_OK;
 }
 
+/* No server stands behind a test's run unless it puts one there. */
+static ht_err host_ask_server(const struct probe_host *host, const char *request,
+    const struct probe_field *fields, size_t n,
+    void (*answer)(void *arg, const struct probe_answer *answer), void *arg)
+{
+	return HT_UNSUPPORTED;
+}
+
 struct runner *runner_new(void)
 {
 	struct runner *r = calloc(1, sizeof(*r));
@@ -214,6 +222,7 @@ struct runner *runner_new(void)
 		.done = host_done,
 		.ask = host_ask,
 		.forget = host_forget,
+		.ask_server = host_ask_server,
 		.recall = host_recall,
 		.remember = host_remember,
 		.site = &r->site,
