@@ -39,6 +39,12 @@ static int64_t get64(struct ht_reader *r)
 	return (int64_t)(high << 32 | ht_reader_u32(r));
 }
 
+/* Up to the year 9999. */
+static bool time_fits(int64_t ms)
+{
+	return ms == BUDGET_UNKNOWN || (ms >= 0 && ms <= INT64_C(253402300799999));
+}
+
 void budget_load(struct budget *b, const void *bytes, size_t len)
 {
 	struct ht_reader r = ht_reader_of(bytes, len);
@@ -55,9 +61,8 @@ void budget_load(struct budget *b, const void *bytes, size_t len)
 	in.done_ms = get64(&r);
 	size_t left = ht_reader_left(&r);
 	if (r.bad || version != VERSION || left > HT_BOOT_ID_LEN || in.day_bytes < 0 ||
-	    in.month_bytes < 0 || in.mono_ns < 0 ||
-	    (in.known_ms < 0 && in.known_ms != BUDGET_UNKNOWN) ||
-	    (in.done_ms < 0 && in.done_ms != BUDGET_UNKNOWN))
+	    in.month_bytes < 0 || in.mono_ns < 0 || !time_fits(in.known_ms) ||
+	    !time_fits(in.done_ms))
 		return;
 	memcpy(in.boot, r.at, left);
 	*b = in;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "probes/wan/tcp_account.h"
+#include "base/tcp_account.h"
 #include "probes/wan/transfer.h"
 
 #define SAMPLE_MS     50
@@ -198,9 +198,9 @@ static void sample(struct load *l, int64_t now_ns)
 
 	for (int i = 0; i < l->n; i++) {
 		struct stream *s = &l->streams[i];
-		struct tcp_account tcp;
+		struct ht_tcp_account tcp;
 
-		if (s->transfer && tcp_account_read(transfer_fd(s->transfer), &tcp)) {
+		if (s->transfer && ht_tcp_account_read(transfer_fd(s->transfer), &tcp)) {
 			uint64_t bytes = l->config.up ? tcp.acked : tcp.received;
 
 			s->now = bytes > s->now ? bytes : s->now;

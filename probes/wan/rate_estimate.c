@@ -150,7 +150,8 @@ bool rate_estimate(const struct rate_trace *t, struct rate_estimate *out)
 
 bool rate_enough(const struct rate_estimate *e, double precision)
 {
-	return e->settled && e->bps > 0 && (e->high - e->bps) <= precision * e->bps;
+	return e->settled && e->steady_ns >= RATE_STEADY_GOOD_NS && e->bps > 0 &&
+	       (e->high - e->bps) <= precision * e->bps;
 }
 
 int rate_streams(int streams, int most, double bps, double before_bps, double rtt_s)

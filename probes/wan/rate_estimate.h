@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 enum { RATE_SAMPLES_MAX = 1024, RATE_BATCHES = 10 };
-#define RATE_STEADY_LEAST_NS INT64_C(2000000000) /* an estimate needs so much */
+#define RATE_STEADY_LEAST_NS INT64_C(1000000000) /* an estimate needs so much */
+#define RATE_STEADY_GOOD_NS  INT64_C(2000000000) /* and a good one so much */
 
 /* Bytes that had arrived by a time: ascending in both. A full trace keeps every second
  * sample and from then on takes samples half as often. */
@@ -46,8 +47,8 @@ bool rate_estimate(const struct rate_trace *t, struct rate_estimate *out);
 /* Time since bytes last arrived, as of the newest sample; 0 for an empty trace. */
 int64_t rate_quiet_ns(const struct rate_trace *t);
 
-/* Whether to stop: the rate has settled, and half the interval is at most `precision`
- * (a share) of it. */
+/* Whether to stop: the rate has settled, for long enough, and half the interval is at
+ * most `precision` (a share) of it. */
 bool rate_enough(const struct rate_estimate *e, double precision);
 
 /* How many connections to have from now on. More are worth a try while each carries at

@@ -14,9 +14,9 @@
 
 #define TICK_MS    1000
 #define ANSWER_NS  (15 * HT_NS_PER_S) /* for the agent's word that it has it */
-#define SLACK_MS   5000 /* beyond the seconds asked for: the answer's way and the end's */
+#define SLACK_MS   3000 /* beyond the seconds asked for: the answer's way and the end's */
 #define JOBS_MAX   64
-#define PASS_SLACK (1 << 20)
+#define PASS_SLACK (4 << 20)
 #define KEEP_MS    (INT64_C(400) * 86400 * 1000) /* of the account */
 #define REFUSED_NO "the server cannot decide now: ask again"
 
@@ -32,6 +32,8 @@ struct desk {
 	uv_timer_t timer;
 	struct held held[ENDPOINT_PASSES_MAX];
 	size_t n_held;
+	struct lookup_waiting waiting[LOOKUP_WAITING_MAX]; /* the writer thread's */
+	size_t n_waiting;
 	size_t n_jobs;
 	bool stopping, timer_closed;
 	void (*done)(void *arg);
@@ -304,19 +306,46 @@ static ht_err grant(struct db *db, struct job *j, const struct lookup *l)
 	return err;
 }
 
+/* Told to ask again: it keeps its place; anything else ends that. */
+static void wait_note(struct desk *d, const struct job *j)
+{
+	size_t n = 0;
+	int64_t since_ms = j->now_ms;
+
+	for (size_t i = 0; i < d->n_waiting; i++) {
+		struct lookup_waiting *w = &d->waiting[i];
+		bool mine =
+		    strcmp(w->agent, j->agent) == 0 && strcmp(w->link, j->ask.link) == 0;
+
+		if (mine)
+			since_ms = w->since_ms;
+		else if (j->now_ms - w->last_ms <= LOOKUP_WAITS_MS)
+			d->waiting[n++] = *w;
+	}
+	d->n_waiting = n;
+	if (j->verdict.granted || !j->verdict.wait_s || n == LOOKUP_WAITING_MAX)
+		return;
+	struct lookup_waiting *w = &d->waiting[d->n_waiting++];
+	*w = (struct lookup_waiting){ .since_ms = since_ms, .last_ms = j->now_ms };
+	memcpy(w->agent, j->agent, sizeof(w->agent));
+	memcpy(w->link, j->ask.link, sizeof(w->link));
+}
+
 static ht_err decide_fn(struct db *db, void *arg)
 {
 	struct job *j = arg;
 	const struct slots_rules *rules = &j->desk->config.rules;
 	struct lookup *l = calloc(1, sizeof(*l));
-	ht_err err =
-	    l ? lookup(db, &j->ask, j->agent, rules->utc_offset_min, j->now_ms, l)
-	      : HT_NOMEM;
+	ht_err err = l ? lookup(db, &j->ask, j->agent, j->desk->waiting,
+			     j->desk->n_waiting, rules->utc_offset_min, j->now_ms, l)
+		       : HT_NOMEM;
 
 	if (!err && l->refused[0])
 		memcpy(j->verdict.why, l->refused, sizeof(j->verdict.why));
 	else if (!err)
 		slots_judge(rules, &l->ask, l->live, l->n_live, &j->verdict);
+	if (!err)
+		wait_note(j->desk, j);
 	if (!err && !l->refused[0] && j->verdict.granted)
 		err = grant(db, j, l);
 	free(l);

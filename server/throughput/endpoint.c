@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/option.h"
+#include "base/tcp_account.h"
 
 enum {
 	TOKEN_BYTES = ENDPOINT_TOKEN_HEX / 2,
@@ -52,6 +53,8 @@ struct exchange {
 	struct pass *pass;
 	bool up;
 	int64_t received;
+	int64_t given;    /* bytes to the kernel, */
+	uint64_t arrived; /* and what had arrived over there before */
 };
 
 /* ── passes ───────────────────────────────────────────────────────────────────────── */
@@ -188,6 +191,16 @@ static enum MHD_Result answer(
 	return queued;
 }
 
+/* What had arrived at the other side of a connection; 0 when it cannot be told. */
+static uint64_t arrived(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ht_tcp_account tcp;
+
+	return info && ht_tcp_account_read(info->connect_fd, &tcp) ? tcp.acked : 0;
+}
+
 /* ── down ─────────────────────────────────────────────────────────────────────────── */
 
 static ssize_t on_fill(void *arg, uint64_t at, char *out, size_t cap)
@@ -201,6 +214,7 @@ static ssize_t on_fill(void *arg, uint64_t at, char *out, size_t cap)
 	if (len == 0)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	memcpy(out, x->endpoint->block + from, len);
+	x->given += (int64_t)len;
 	return (ssize_t)len;
 }
 
@@ -291,6 +305,7 @@ static enum MHD_Result begin(struct endpoint *e, struct MHD_Connection *c,
 	}
 	x->endpoint = e;
 	x->pass = p;
+	x->arrived = arrived(c);
 	*state = x;
 	return is_down ? down(x, c) : up_begin(x, c);
 }
@@ -309,6 +324,16 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *c, const char
 	return answer(c, 200, "{\"bytes\":%" PRId64 "}\n", x->received);
 }
 
+/* A test ends by closing its connections: what still lay in our socket was not carried.
+ */
+static void refund(struct exchange *x, struct MHD_Connection *c)
+{
+	int64_t came = (int64_t)(arrived(c) - x->arrived);
+
+	if (came >= 0 && came < x->given)
+		atomic_fetch_sub(&x->pass->used, x->given - came);
+}
+
 static void on_completed(void *arg, struct MHD_Connection *c, void **state,
     enum MHD_RequestTerminationCode code)
 {
@@ -316,6 +341,8 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state,
 
 	if (!x)
 		return;
+	if (x->given && code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		refund(x, c);
 	pass_drop(arg, x->pass);
 	free(x);
 	*state = NULL;

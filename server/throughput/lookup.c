@@ -50,9 +50,9 @@ static ht_err add_ancestor(void *arg, const char *id)
 }
 
 static ht_err read_parents(
-    struct db *db, const char *id, char parents[static PARENTS_BYTES])
+    struct db *db, const char *id, int64_t now_ms, char parents[static PARENTS_BYTES])
 {
-	struct db_rows *r = db_start(db, &slot_sql, SLOT_SQL_LINK, "s", id);
+	struct db_rows *r = db_start(db, &slot_sql, SLOT_SQL_LINK, "is", now_ms, id);
 	ht_err err = db_next(r);
 
 	if (!err)
@@ -62,8 +62,8 @@ static ht_err read_parents(
 }
 
 /* The nearest first: what is added is looked at in its turn. */
-static ht_err read_ancestors(
-    struct db *db, struct lookup_link *l, char parents[static PARENTS_BYTES])
+static ht_err read_ancestors(struct db *db, struct lookup_link *l, int64_t now_ms,
+    char parents[static PARENTS_BYTES])
 {
 	ht_err err = HT_OK;
 
@@ -72,15 +72,16 @@ static ht_err read_ancestors(
 			return HT_CORRUPT;
 		if (i == l->link.n_ancestors)
 			return HT_OK;
-		err = read_parents(db, l->ancestor[i], parents);
+		err = read_parents(db, l->ancestor[i], now_ms, parents);
 	}
 	return err;
 }
 
-static ht_err read_link(struct db *db, const char *id, struct lookup_link *l)
+static ht_err read_link(
+    struct db *db, const char *id, int64_t now_ms, struct lookup_link *l)
 {
 	char parents[PARENTS_BYTES] = "";
-	struct db_rows *r = db_start(db, &slot_sql, SLOT_SQL_LINK, "s", id);
+	struct db_rows *r = db_start(db, &slot_sql, SLOT_SQL_LINK, "is", now_ms, id);
 	ht_err err = db_next(r);
 
 	if (!err) {
@@ -97,7 +98,7 @@ static ht_err read_link(struct db *db, const char *id, struct lookup_link *l)
 			.up_bps = db_int(r, 4) };
 	}
 	db_done(r);
-	return err ? err : read_ancestors(db, l, parents);
+	return err ? err : read_ancestors(db, l, now_ms, parents);
 }
 
 /* ── who asks ─────────────────────────────────────────────────────────────────────── */
@@ -176,6 +177,36 @@ static ht_err read_live(struct db *db, const char *agent, struct lookup *l)
 	return err == HT_NOTFOUND ? HT_OK : err;
 }
 
+static bool same(const struct lookup_waiting *w, const char *agent, const char *link)
+{
+	return strcmp(w->agent, agent) == 0 && strcmp(w->link, link) == 0;
+}
+
+/* Those that began to ask before this one did; none before one that has a slot. */
+static void add_waiting(
+    const struct lookup_waiting *w, size_t n, const char *agent, struct lookup *l)
+{
+	int64_t mine_ms = l->n_replaced ? INT64_MIN : l->ask.now_ms;
+
+	for (size_t i = 0; i < n; i++) {
+		if (same(&w[i], agent, l->asked.id) && !l->n_replaced)
+			mine_ms = w[i].since_ms;
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t at = l->n_live;
+
+		if (same(&w[i], agent, l->asked.id) || w[i].since_ms >= mine_ms ||
+		    l->ask.now_ms - w[i].last_ms > LOOKUP_WAITS_MS)
+			continue;
+		copy(l->agents[at], sizeof(l->agents[at]), w[i].agent);
+		copy(l->links[at].id, sizeof(l->links[at].id), w[i].link);
+		l->live[at] = (struct slots_live){
+			.agent = l->agents[at], .waiting = true, .expires_ms = INT64_MAX
+		};
+		l->n_live++;
+	}
+}
+
 /* A link that was taken out of the registry meanwhile shares only its own id. */
 static ht_err read_live_links(struct db *db, struct lookup *l)
 {
@@ -188,7 +219,7 @@ static ht_err read_live_links(struct db *db, struct lookup *l)
 		l->links[i].link = (struct slots_link){ .id = l->links[i].id,
 			.agency = "",
 			.ancestors = l->links[i].ancestors };
-		err = read_link(db, id, &l->links[i]);
+		err = read_link(db, id, l->ask.now_ms, &l->links[i]);
 		err = err == HT_NOTFOUND ? HT_OK : err;
 		l->live[i].link = l->links[i].link;
 	}
@@ -196,9 +227,10 @@ static ht_err read_live_links(struct db *db, struct lookup *l)
 }
 
 ht_err lookup(struct db *db, const struct ask *ask, const char *agent,
-    int64_t utc_offset_min, int64_t now_ms, struct lookup *l)
+    const struct lookup_waiting *waiting, size_t n_waiting, int64_t utc_offset_min,
+    int64_t now_ms, struct lookup *l)
 {
-	ht_err err = read_link(db, ask->link, &l->asked);
+	ht_err err = read_link(db, ask->link, now_ms, &l->asked);
 
 	if (err == HT_NOTFOUND) {
 		snprintf(l->refused, sizeof(l->refused),
@@ -221,6 +253,8 @@ ht_err lookup(struct db *db, const struct ask *ask, const char *agent,
 		err = read_spent(db, utc_offset_min, &l->ask);
 	if (!err)
 		err = read_live(db, agent, l);
+	if (!err)
+		add_waiting(waiting, n_waiting, agent, l);
 	if (!err)
 		err = read_live_links(db, l);
 	return err;

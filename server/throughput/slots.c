@@ -206,8 +206,9 @@ static bool refuse_shared(const struct slots_rules *r, const struct slots_ask *a
 		if (live[i].expires_ms > ask->now_ms &&
 		    slots_shared(&ask->link, &live[i].link, r->wide, r->n_wide, why))
 			return refuse(v, WAIT_S,
-			    "a test of %.64s by %.64s is under way and shares %.90s",
-			    live[i].link.id, live[i].agent, why);
+			    "a test of %.64s by %.64s %s and shares %.90s",
+			    live[i].link.id, live[i].agent,
+			    live[i].waiting ? "has waited longer" : "is under way", why);
 	}
 	return false;
 }
@@ -227,7 +228,8 @@ static bool refuse_capacity(const struct slots_rules *r, const struct slots_ask 
 	int64_t tests = 0, sum = load_of(r, &ask->link);
 
 	for (size_t i = 0; ask->endpoint && i < n; i++) {
-		if (live[i].expires_ms <= ask->now_ms || !live[i].endpoint)
+		if (live[i].expires_ms <= ask->now_ms || !live[i].endpoint ||
+		    live[i].waiting)
 			continue;
 		sum += load_of(r, &live[i].link);
 		tests++;

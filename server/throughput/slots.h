@@ -48,6 +48,7 @@ struct slots_live {
 	const char *agent;
 	int64_t expires_ms;
 	bool endpoint; /* against the server's own */
+	bool waiting;  /* it has asked earlier than the one that is judged */
 };
 
 struct slots_rules {

@@ -6,8 +6,14 @@ static const char *const text[SLOT_SQL_COUNT] = {
 	[SLOT_SQL_LINK] =
 	    "SELECT l.agency, l.router_address, l.parents,"
 	    " coalesce(l.contracted_down_bps, f.negotiated_down_bps, 0),"
-	    " coalesce(l.contracted_up_bps, f.negotiated_up_bps, 0), f.state"
-	    " FROM link l LEFT JOIN link_fact f ON f.link = l.id WHERE l.id = $1",
+	    " coalesce(l.contracted_up_bps, f.negotiated_up_bps, 0),"
+	    " CASE WHEN EXISTS (SELECT 1 FROM maintenance m WHERE m.from_ms <= $1"
+	    " AND m.to_ms > $1 AND m.removed_ms IS NULL AND (m.scope = 'all'"
+	    " OR (m.scope = 'link' AND m.subject = l.id)"
+	    " OR (m.scope = 'agency' AND m.subject = l.agency)"
+	    " OR (m.scope = 'provider' AND m.subject = l.provider)))"
+	    " THEN 'MAINTENANCE' ELSE f.state END"
+	    " FROM link l LEFT JOIN link_fact f ON f.link = l.id WHERE l.id = $2",
 	[SLOT_SQL_USED] = "SELECT counter_ms, used_down_bps, used_up_bps FROM link_view"
 			  " WHERE link = $1 AND counter_ms IS NOT NULL"
 			  " AND coalesce(used_down_bps, used_up_bps) IS NOT NULL"

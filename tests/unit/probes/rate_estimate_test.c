@@ -134,14 +134,17 @@ static void test_short(void **state)
 	begin(&w);
 	assert_false(rate_estimate(&w.trace, &e));
 	assert_int_equal(rate_quiet_ns(&w.trace), 0);
-	flow(&w, 1900 * MS, 1e9, 0.01);
+	flow(&w, 900 * MS, 1e9, 0.01);
 	assert_false(rate_estimate(&w.trace, &e));
-	/* A ramp that leaves less than two seconds. */
+	/* A ramp that leaves less than a second. */
 	begin(&w);
-	flow(&w, 900 * MS, 1e6, 0.01);
-	flow(&w, 1900 * MS, 1e9, 0.01);
+	flow(&w, 700 * MS, 1e6, 0.01);
+	flow(&w, 900 * MS, 1e9, 0.01);
 	assert_false(rate_estimate(&w.trace, &e));
 	assert_true(e.bps == 7);
+	flow(&w, 500 * MS, 1e9, 0.01);
+	assert_true(rate_estimate(&w.trace, &e));
+	assert_false(rate_enough(&e, 1)); /* known, but for too short a time */
 	/* Nothing at all came: zero, and never enough. */
 	begin(&w);
 	flow(&w, 5 * S, 0, 0);

@@ -257,6 +257,15 @@ static void test_uplink(void **state)
 	live[0].expires_ms = ask.now_ms;
 	judge(live, 1);
 	assert_true(verdict.granted);
+	/* Who has waited longer goes first; it is no load on the endpoint. */
+	live[0].expires_ms = INT64_MAX;
+	live[0].waiting = live[0].endpoint = true;
+	judge(live, 1);
+	refused("a test of y by ay-1 has waited longer and shares the link hub", 5);
+	ask.link.n_ancestors = 0;
+	rules.max_concurrent = 1;
+	judge(live, 1);
+	assert_true(verdict.granted);
 }
 
 static void test_capacity(void **state)
