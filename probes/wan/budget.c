@@ -7,7 +7,22 @@
 #define DAY_MS  INT64_C(86400000)
 #define VERSION 1
 
-/* ── as bytes: a version, seven numbers in network order, the boot ────────────────── */
+/* ── the calendar ─────────────────────────────────────────────────────────────────── */
+
+/* Months since year 0 of a day since 1970: the civil calendar, counted in eras of 400
+ * years that begin in March (Howard Hinnant, "chrono-compatible date algorithms"). */
+static int64_t month_of(int64_t day)
+{
+	int64_t z = day + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
+	int64_t doe = z - era * 146097;
+	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	int64_t mp = (5 * doy + 2) / 153; /* 0 is March */
+
+	return (era * 400 + yoe) * 12 + mp + 2;
+}
+
+/* ── as bytes: a version, five numbers in network order, the boot ────────────────── */
 
 static void put64(uint8_t **at, int64_t v)
 {
@@ -22,8 +37,6 @@ size_t budget_save(const struct budget *b, uint8_t out[static BUDGET_BYTES])
 	*at++ = VERSION;
 	put64(&at, b->known_ms);
 	put64(&at, b->mono_ns);
-	put64(&at, b->day);
-	put64(&at, b->month);
 	put64(&at, b->day_bytes);
 	put64(&at, b->month_bytes);
 	put64(&at, b->done_ms);
@@ -54,8 +67,6 @@ void budget_load(struct budget *b, const void *bytes, size_t len)
 	uint8_t version = ht_reader_u8(&r);
 	in.known_ms = get64(&r);
 	in.mono_ns = get64(&r);
-	in.day = get64(&r);
-	in.month = get64(&r);
 	in.day_bytes = get64(&r);
 	in.month_bytes = get64(&r);
 	in.done_ms = get64(&r);
@@ -65,23 +76,14 @@ void budget_load(struct budget *b, const void *bytes, size_t len)
 	    !time_fits(in.done_ms))
 		return;
 	memcpy(in.boot, r.at, left);
+	if (in.known_ms != BUDGET_UNKNOWN) {
+		in.day = in.known_ms / DAY_MS;
+		in.month = month_of(in.day);
+	}
 	*b = in;
 }
 
 /* ── time ─────────────────────────────────────────────────────────────────────────── */
-
-/* Months since year 0 of a day since 1970: the civil calendar, counted in eras of 400
- * years that begin in March (Howard Hinnant, "chrono-compatible date algorithms"). */
-static int64_t month_of(int64_t day)
-{
-	int64_t z = day + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-	int64_t doe = z - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	int64_t mp = (5 * doy + 2) / 153; /* 0 is March */
-
-	return (era * 400 + yoe) * 12 + mp + 2;
-}
 
 /* The latest that can be said without a clock to believe. */
 static int64_t passed(const struct budget *b, const char *boot, int64_t mono_ns)

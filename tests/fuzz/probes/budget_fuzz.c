@@ -5,6 +5,8 @@
 
 #include "probes/wan/budget.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct budget b, again;
