@@ -8,6 +8,7 @@
 #define T_95          2.262   /* Student's t, 97.5 %, RATE_BATCHES - 1 degrees */
 #define LAG_LEAST     (-0.25) /* of ten batches alone it is not known better */
 #define LAG_MOST      0.8
+#define HALVES_MOST   0.1
 #define SEGMENT_BITS  (1448 * 8.0)
 #define SEGMENTS_FULL 10.0 /* a stream that has so many on its way is not starved */
 #define GAIN_LEAST    1.1
@@ -96,6 +97,24 @@ static size_t best_cut(const double *bins, size_t n)
 	return best;
 }
 
+static double mean_of(const double *x, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += x[i];
+	return n ? sum / (double)n : 0;
+}
+
+/* A cut in the very middle says that another, later one might be better yet; or chance.
+ */
+static bool settled(const double *bins, size_t n, size_t cut)
+{
+	double before = mean_of(bins, cut), after = mean_of(bins + cut, n - cut);
+
+	return cut < n / 2 || fabs(before - after) <= HALVES_MOST * after;
+}
+
 struct scatter {
 	double mean, deviation, lag;
 };
@@ -131,7 +150,7 @@ bool rate_estimate(const struct rate_trace *t, struct rate_estimate *out)
 	size_t cut = best_cut(bins, n);
 	double begin = (double)from_ns + (double)span_ns * (double)cut / (double)n;
 	struct rate_estimate e = { .discarded_ns = (int64_t)begin - from_ns,
-		.settled = cut < n / 2 };
+		.settled = settled(bins, n, cut) };
 
 	e.steady_ns = span_ns - e.discarded_ns;
 	if (e.steady_ns < RATE_STEADY_LEAST_NS)

@@ -4,7 +4,7 @@
  *             White 1997): of all cuts in the first half, the one after which the mean
  *             of the rest is known best. That drops slow start, and the burst that a
  *             token bucket lets through first. When the best cut is the half itself,
- *             the rate has not settled.
+ *             and the halves differ by more than a tenth, it has not settled.
  *   Mean      Bytes over time of the rest: a stall counts, for users wait through it too.
  *   Interval  Batch means: ten batches in a row, Student's t of their scatter, widened
  *             (or narrowed) by their lag-1 correlation as for an AR(1) process. */

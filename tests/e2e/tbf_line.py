@@ -97,14 +97,14 @@ def probe(far_end, prefix=(), bytes=1 << 30, seconds=100, **options):
     return {k: v if k in ("status", "endpoint", "done") else float(v) for k, v in out.items()}
 
 
-def measure(folder, rates, tls=True, up=None, **options):
+def measure(folder, rates, tls=True, up=None, options=None):
     """Of each rate one run; `up` another rate for that direction."""
     line, results = Line(), []
     try:
         for rate in rates:
             line.rate(rate, up or rate)
             far = FarEnd(CORE, pathlib.Path(folder) / f"pki-{rate}" if tls else None)
-            got = probe(far, line.there, **options)
+            got = probe(far, line.there, **(options or {}))
             got["carried"], got["cpu"] = far.close()
             got["truth"] = rate * 1448 / 1514
             got["truth_up"] = (up or rate) * 1448 / 1514

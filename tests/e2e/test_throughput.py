@@ -379,7 +379,7 @@ def test_the_rate_of_a_line(tmp_path):
     rates = [2_000_000, 10_000_000, 100_000_000]
 
     def one(rate):
-        return tbf_line.inside("measure", str(tmp_path / str(rate)), [rate])[0]
+        return tbf_line.inside("measure", str(tmp_path / str(rate)), [rate], True, None, {"duration": "8s"})[0]
 
     with concurrent.futures.ThreadPoolExecutor(len(rates)) as pool:
         for rate, got in zip(rates, pool.map(one, rates)):

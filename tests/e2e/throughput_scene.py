@@ -92,8 +92,8 @@ def neighbours(folder):
     shape(20_000_000)
     p = province(folder)
     try:
-        machines = {"y-ty-wan": office(p, "y-ty", "y-ty-wan", "16M"),
-                    "a-lu-wan": office(p, "a-lu", "a-lu-wan", "16M")}
+        machines = {link: office(p, agency, link, "16M", ", direction: down")
+                    for agency, link in (("y-ty", "y-ty-wan"), ("a-lu", "a-lu-wan"))}
         until("three tests, of both", lambda: (done := slots(p, "outcome = 'ok'")) and len(done) >= 3
               and {s["link"] for s in done} == set(machines), 60)
         for m in machines.values():

@@ -108,6 +108,21 @@ static void test_still_climbing(void **state)
 	assert_false(rate_enough(&e, 10));
 }
 
+/* Chance alone must not say that a steady rate has not settled. */
+static void test_chance_is_no_climb(void **state)
+{
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		struct wire w;
+		struct rate_estimate e;
+
+		begin(&w);
+		w.seed = seed * 31337;
+		flow(&w, 3 * S, 5e7, 0.3);
+		assert_true(rate_estimate(&w.trace, &e));
+		assert_true(e.settled);
+	}
+}
+
 /* A second of silence in ten belongs to the answer, and widens it. */
 static void test_stall(void **state)
 {
@@ -237,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_ramp_up),
 		cmocka_unit_test(test_bucket_burst),
 		cmocka_unit_test(test_still_climbing),
+		cmocka_unit_test(test_chance_is_no_climb),
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_sliding_bytes),
