@@ -78,6 +78,7 @@ static const struct ht_option throughput_rows[] = {
 	{ "busy_percent", HT_OPT_INT, OPT(busy_percent), .min = 1, .max = 100, .def = "20", .help = "no test while a link carries more than this share of its rate" },
 	{ "day_bytes", HT_OPT_BYTES, OPT(day_bytes), .min = 0, .max = INT64_C(1) << 50, .def = "2G", .help = "that tests of one link may cost in a day" },
 	{ "month_bytes", HT_OPT_BYTES, OPT(month_bytes), .min = 0, .max = INT64_C(1) << 50, .def = "20G", .help = "and in a month" },
+	{ "day_tests", HT_OPT_INT, OPT(day_tests), .min = 1, .max = 10000, .def = "48", .help = "slots for one link in a day, so that nobody holds an uplink that others share" },
 	{ "hours", HT_OPT_STRINGS, OPT(hours), .max = SLOTS_HOURS_MAX, .def = "17:30-07:00", .help = "times of day (by utc_offset) when tests are allowed; 00:00-24:00: always" },
 	{ "wide", HT_OPT_STRINGS, OPT(wide), .max = 64, .help = "links that carry many tests at once, like that of the core: what hangs on one may be tested beside another" },
 };

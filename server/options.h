@@ -53,7 +53,7 @@ struct options_throughput {
 	char *cert, *key; /* NULL: made by our CA */
 	int64_t max_concurrent, rate_bps;
 	int64_t busy_percent;
-	int64_t day_bytes, month_bytes;
+	int64_t day_bytes, month_bytes, day_tests;
 	struct ht_strings hours, wide;
 };
 struct options_index {

@@ -626,6 +626,7 @@ static ht_err start_desk(struct server *s, struct ht_fault *fault)
 			.busy_share = (double)t->busy_percent / 100,
 			.day_bytes = t->day_bytes,
 			.month_bytes = t->month_bytes,
+			.day_tests = t->day_tests,
 			.utc_offset_min = s->o->server.utc_offset,
 			.wide = (const char *const *)t->wide.at,
 			.n_wide = t->wide.n,

@@ -255,7 +255,8 @@ static void on_timer(uv_timer_t *timer)
 	if (l->ended || now_ns - l->looked_ns < LOOK_NS)
 		return;
 	l->looked_ns = now_ns;
-	if (rate_estimate(&l->trace, &e) && rate_enough(&e, l->config.precision))
+	if (l->grown && rate_estimate(&l->trace, &e) &&
+	    rate_enough(&e, l->config.precision))
 		finish(l, "");
 }
 

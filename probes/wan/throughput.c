@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "probes/probe.h"
 #include "probes/wan/budget.h"
+#include "probes/wan/clean.h"
 #include "probes/wan/grant.h"
 #include "probes/wan/load.h"
 #include "probes/wan/traffic.h"
@@ -189,7 +190,7 @@ static void finish(struct throughput_run *r, const char *fmt, ...) HT_PRINTF(2, 
 
 static void finish(struct throughput_run *r, const char *fmt, ...)
 {
-	char status[2 * WHY_MAX];
+	char text[2 * WHY_MAX], status[2 * WHY_MAX];
 	va_list args;
 
 	if (r->finished)
@@ -197,8 +198,9 @@ static void finish(struct throughput_run *r, const char *fmt, ...)
 	r->finished = true;
 	uv_timer_stop(&r->timer);
 	va_start(args, fmt);
-	vsnprintf(status, sizeof(status), fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	clean_copy(text, strlen(text), status, sizeof(status));
 	remember(r);
 	if (r->spent)
 		emit_results(r);

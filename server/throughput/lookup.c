@@ -147,6 +147,7 @@ static ht_err read_spent(struct db *db, int64_t utc_offset_min, struct slots_ask
 	if (!err) {
 		a->day_spent = db_int(r, 0);
 		a->month_spent = db_int(r, 1);
+		a->day_tests = db_int(r, 2);
 	}
 	db_done(r);
 	return err;

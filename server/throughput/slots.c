@@ -184,6 +184,10 @@ static bool refuse_busy(
 static bool refuse_budget(
     const struct slots_rules *r, const struct slots_ask *ask, struct slots_verdict *v)
 {
+	if (ask->day_tests >= r->day_tests)
+		return refuse(v, 0,
+		    "the link was tested %" PRId64 " times this day, which is enough",
+		    ask->day_tests);
 	int64_t day = r->day_bytes - ask->day_spent;
 	int64_t month = r->month_bytes - ask->month_spent;
 	int64_t left = day < month ? day : month;

@@ -56,6 +56,7 @@ struct slots_rules {
 	int64_t max_concurrent, endpoint_bps;
 	double busy_share; /* of the link's rate that others may use meanwhile */
 	int64_t day_bytes, month_bytes; /* a link may cost */
+	int64_t day_tests;              /* so that nobody holds an uplink all day */
 	struct slots_hours hours;
 	int64_t utc_offset_min;
 	const char *const *wide;
@@ -69,7 +70,7 @@ struct slots_ask {
 	const char *state;         /* of link_fact; NULL: none */
 	int64_t used_ms;           /* age of the rates; INT64_MAX: none */
 	double used_down, used_up; /* bit/s; NaN: unknown */
-	int64_t day_spent, month_spent;
+	int64_t day_spent, month_spent, day_tests;
 };
 
 struct slots_verdict {

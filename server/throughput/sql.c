@@ -20,7 +20,8 @@ static const char *const text[SLOT_SQL_COUNT] = {
 			  " ORDER BY counter_ms DESC LIMIT 1",
 	[SLOT_SQL_SPENT] = "SELECT coalesce(sum(CASE WHEN granted_ms >= $1 THEN"
 			   " coalesce(bytes, bytes_max) ELSE 0 END), 0),"
-			   " coalesce(sum(coalesce(bytes, bytes_max)), 0)"
+			   " coalesce(sum(coalesce(bytes, bytes_max)), 0),"
+			   " coalesce(sum(granted_ms >= $1), 0)"
 			   " FROM throughput_slot WHERE link = $2 AND granted_ms >= $3",
 	[SLOT_SQL_LIVE] = "SELECT id, agent, link, endpoint, expires_ms"
 			  " FROM throughput_slot WHERE ended_ms IS NULL"

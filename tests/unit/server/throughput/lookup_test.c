@@ -143,6 +143,7 @@ static void test_spent(void **state)
 	look("y-1", "y-wan");
 	assert_int_equal(l->ask.day_spent, 510);
 	assert_int_equal(l->ask.month_spent, 510);
+	assert_int_equal(l->ask.day_tests, 2);
 	assert_int_equal(l->n_live, 0); /* they have expired, or ended */
 }
 

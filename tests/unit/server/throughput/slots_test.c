@@ -128,6 +128,7 @@ static int setup(void **state)
 		.busy_share = 0.2,
 		.day_bytes = 100 * MB,
 		.month_bytes = 1000 * MB,
+		.day_tests = 48,
 		.utc_offset_min = 420 };
 	ask = (struct slots_ask){ .link = { .id = "x",
 				      .agency = "ax",
@@ -233,6 +234,13 @@ static void test_budget(void **state)
 	ask.month_spent = 100 * MB;
 	judge(NULL, 0);
 	refused("this day", 0);
+	ask.day_spent = 0;
+	ask.day_tests = 47;
+	judge(NULL, 0);
+	assert_true(verdict.granted);
+	ask.day_tests = 48;
+	judge(NULL, 0);
+	refused("tested 48 times this day", 0);
 }
 
 static void test_uplink(void **state)
