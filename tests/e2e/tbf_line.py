@@ -10,8 +10,10 @@ of 1,514 bytes, which is what tbf counts)."""
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 CORE, OFFICE = "10.9.0.1", "10.9.0.2"
@@ -112,6 +114,26 @@ def measure(folder, rates, tls=True, up=None, options=None):
     finally:
         line.close()
     return results
+
+
+def busy():
+    """A run while the office's interface carries 4 Mbit/s of somebody else's traffic."""
+    line, far, stop = Line(), FarEnd(CORE), threading.Event()
+
+    def others():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            while not stop.wait(0.02):
+                s.sendto(b"x" * 10000, (OFFICE, 9))
+
+    sender = threading.Thread(target=others)
+    sender.start()
+    try:
+        return [probe(far, line.there, watch="1s", duration="2s", busy=rate) for rate in ("2M", "400M")]
+    finally:
+        stop.set()
+        sender.join()
+        far.close()
+        line.close()
 
 
 if __name__ == "__main__":

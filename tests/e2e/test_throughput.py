@@ -373,6 +373,14 @@ def test_neighbours_never_test_at_once(tmp_path):
 
 
 @in_namespaces
+def test_traffic_of_the_machine_itself():
+    busy, allowed = tbf_line.inside("busy")
+    assert busy["status"].startswith("skipped: an interface of this machine carries ")
+    assert busy["status"].endswith("Mbit/s, more than 2.0") and "bytes" not in busy
+    assert not allowed["status"].startswith("skipped"), allowed
+
+
+@in_namespaces
 @pytest.mark.alone
 @pytest.mark.once("it measures rates")
 def test_the_rate_of_a_line(tmp_path):
