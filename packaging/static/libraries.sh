@@ -55,6 +55,10 @@ pc() { # pc NAME VERSION LIBS [PRIVATE]
 
 # configured FLAGS…: an autoconf configure for the target.
 configured() {
+	local old
+	for old in $(find . -name config.sub -o -name config.guess); do # some know no aarch64
+		cp "/usr/share/misc/${old##*/}" "$old"
+	done
 	CC=musl-cc CFLAGS="$static_cflags" AR="$triplet-ar" RANLIB="$triplet-ranlib" \
 	    PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig \
 	    ./configure --build="$(gcc -dumpmachine)" --host="$triplet" --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
@@ -129,7 +133,7 @@ lib_sqlite() {
 	archive=libsqlite3.a
 	compile -DSQLITE_THREADSAFE=1 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_OMIT_LOAD_EXTENSION \
 	    -DSQLITE_OMIT_DEPRECATED -DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_PROGRESS_CALLBACK \
-	    -DSQLITE_OMIT_JSON -DSQLITE_OMIT_TRACE -DSQLITE_OMIT_UTF16 -DSQLITE_OMIT_AUTOINIT=0 \
+	    -DSQLITE_OMIT_JSON -DSQLITE_OMIT_TRACE -DSQLITE_OMIT_UTF16 \
 	    -DSQLITE_DQS=0 -DSQLITE_MAX_EXPR_DEPTH=100 -DSQLITE_USE_ALLOCA -DHAVE_FDATASYNC=1 \
 	    -DSQLITE_TEMP_STORE=2 -D_FILE_OFFSET_BITS=64 -- sqlite3.c
 	cp sqlite3.h "$out/usr/include"
