@@ -46,10 +46,11 @@ pack() {
 	install -d "$tree/usr/share/doc/hatang-agent"
 	install -m 644 "$top/docs/openwrt.md" "$tree/usr/share/doc/hatang-agent/README.md"
 	licences >"$tree/usr/share/doc/hatang-agent/LICENCES"
-	find "$tree" -type d -exec chmod 755 {} +
 	chmod 644 "$tree/usr/share/doc/hatang-agent/"*
-	(cd "$dest/$arch" && tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 \
-	    --numeric-owner --format=ustar -cf "$name.tar" "$name")
+	# Files alone: unpacked over /, it leaves the folders there as they are.
+	(cd "$tree" && find . -type f -printf '%P\n' | sort |
+	    tar --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --format=ustar \
+		-cf "../$name.tar" -T -)
 	xz -9 -T1 -k -c "$dest/$arch/$name.tar" >"$dest/$name.tar.xz"
 	gzip -9 -n -c "$dest/$arch/$name.tar" >"$dest/$name.tar.gz"
 	rm -rf "$tree" "$dest/$arch/$name.tar"
