@@ -17,11 +17,12 @@ curl       curl
 net-snmp   net-snmp
 mosquitto  mosquitto
 ldns       ldns
+cmocka     cmocka
 '
 # Two rows at a time are built side by side; the second line needs OpenSSL.
 static_waves=(
 	"openssl|libuv libyaml json-c libcbor sqlite libcap libseccomp libpcap"
-	"curl mosquitto|net-snmp ldns"
+	"curl mosquitto|net-snmp ldns cmocka"
 )
 
 source_of() { awk -v l="$1" '$1 == l { print $2 }' <<<"$static_libraries"; }
@@ -218,4 +219,14 @@ lib_ldns() {
 	cp .libs/libldns.a "$out/usr/lib"
 	cp -rL ldns "$out/usr/include"
 	pc ldns "$(sed -n 's/^Version: *//p' packaging/libldns.pc)" -lldns "-lssl -lcrypto"
+}
+
+# For the unit tests alone.
+lib_cmocka() {
+	cmake_library -DUNIT_TESTING=OFF -DWITH_EXAMPLES=OFF -DWITH_STATIC_LIB=ON
+	cmake --build build --target cmocka-static
+	mkdir -p "$out/usr/lib" "$out/usr/include"
+	cp build/src/libcmocka*.a "$out/usr/lib/libcmocka.a"
+	cp include/cmocka.h "$out/usr/include"
+	pc cmocka "$(sed -n 's/^project(cmocka VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)" -lcmocka
 }
