@@ -236,6 +236,14 @@ static void inherit(struct bandwidth_poll *p, const struct bandwidth_poll *befor
 		p->speed_bps = before->speed_bps;
 }
 
+static bool stands_still(
+    const struct bandwidth_poll *known, const struct bandwidth_poll *p)
+{
+	return strcmp(known->interface, p->interface) == 0 &&
+	       rate_stands_still(p->at_ms - known->at_ms, known->in_octets, p->in_octets,
+		   known->out_octets, p->out_octets);
+}
+
 static ht_err apply_polls(
     struct db *db, const struct fold_input *in, struct bandwidth_subject *s)
 {
@@ -254,6 +262,8 @@ static ht_err apply_polls(
 			continue;
 		if (!first)
 			inherit(p, known);
+		if (!first && stands_still(known, p))
+			continue;
 		int gap = first ? -1 : rates(known, p, bps);
 		/* The live lane tells the hole; the backlog only fills it. */
 		bool silent = gap == USAGE_GAP_APART && in->row->lane == JOURNAL_HIST;
