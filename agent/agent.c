@@ -20,6 +20,7 @@
 #include "agent/status.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #define TICK_MS       1000
 #define STOP_TICK_MS  50
@@ -386,7 +387,9 @@ static ht_err runner_make(struct agent *a)
 	if (!probes)
 		return HT_NOMEM;
 	for (size_t i = 0; i < o->n_probes; i++) {
-		if (&o->probes[i] != o->reach_probe && &o->probes[i] != o->fleet_probe)
+		const struct runner_probe *p = &o->probes[i];
+
+		if (p != o->reach_probe && p != o->fleet_probe && p != o->path_probe)
 			probes[config.n_probes++] = o->probes[i];
 	}
 	sink.arg = a;
@@ -649,6 +652,7 @@ static ht_err start_rights(struct agent *a, struct ht_fault *fault)
 		err = owner_give(o->agent.state_dir, o->agent.user, fault);
 	if (!err)
 		err = monitor_start(&config, &a->monitor, fault);
+	ht_secret_hold();
 	if (!err)
 		err = rights_drop(o->agent.user, NULL, 0, fault);
 	return err;

@@ -16,9 +16,11 @@
 #include "base/reading.h"
 #include "mqtt/senml.h"
 
-#define COLLECT_SEAL_BYTES  (48 * 1024)
-#define COLLECT_SEAL_NS     (5 * HT_NS_PER_S)
-#define COLLECT_PENDING_MAX 8 /* packs on their way to the disk */
+#define COLLECT_SEAL_BYTES (48 * 1024)
+#define COLLECT_SEAL_NS    (5 * HT_NS_PER_S)
+/* Packs on their way to the disk: room for what a vantage of 20,000 targets has to say
+ * when all of them change at once, on a disk that syncs thirty times a second. */
+#define COLLECT_PENDING_MAX 128
 #define COLLECT_URGENT_MAX  2
 
 struct collect;

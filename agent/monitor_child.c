@@ -20,6 +20,8 @@ enum { JOBS_MAX = 8 };
 
 /* Answers of thousands of targets that wait while the agent's loop is busy. */
 #define ICMP_RECEIVE_BYTES (4 << 20)
+/* Pings that wait for a slow interface. */
+#define ICMP_SEND_BYTES (1 << 20)
 
 struct served {
 	int fd;
@@ -82,16 +84,18 @@ static ht_err socket_err(void)
 
 static void open_icmp(struct served *s, uint32_t id, int family, int protocol)
 {
-	const int receive = ICMP_RECEIVE_BYTES;
+	const int receive = ICMP_RECEIVE_BYTES, send = ICMP_SEND_BYTES;
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	bool raw = fd < 0;
 
 	if (raw)
 		fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	/* beyond what the agent may ask for itself; used only while answers wait */
-	if (fd >= 0)
+	if (fd >= 0) {
 		(void)setsockopt(
 		    fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive));
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof(send));
+	}
 	end_ask(s, id, fd < 0 ? socket_err() : HT_OK, fd, raw);
 }
 

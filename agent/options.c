@@ -397,6 +397,9 @@ static void note_follower(
 	if (strcmp(p->ops->name, "snmp.fleet") == 0 && !ht_node_get(item, "devices") &&
 	    !o->fleet_probe)
 		o->fleet_probe = p;
+	if (strcmp(p->ops->name, "path") == 0 && !ht_node_get(item, "target") &&
+	    !o->path_probe)
+		o->path_probe = p;
 	if (strcmp(p->ops->name, "reach") != 0)
 		return;
 	if (ht_node_get(item, "targets") || ht_node_get(item, "target"))

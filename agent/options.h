@@ -64,7 +64,8 @@ struct options {
 	    *own_targets; /* id of a probe `reach` that lists targets itself, or NULL */
 	const struct runner_probe *reach_probe; /* one that does not, or NULL */
 	const struct runner_probe
-	    *fleet_probe; /* `snmp.fleet` without devices, or NULL */
+	    *fleet_probe;                      /* `snmp.fleet` without devices, or NULL */
+	const struct runner_probe *path_probe; /* `path` without a target, or NULL */
 	char approved_hash[FINGERPRINT_LEN + 1]; /* of approved.yaml's bytes, or "" */
 	struct options_files *files;             /* private: the trees */
 };

@@ -270,12 +270,13 @@ static void put_wan(const struct proposal *p, struct ht_buf *out)
 	    "  # an address at the other end.\n");
 	ht_buf_printf(out, "  %s- { probe: icmp, id: %s, every: 60s, target: %s }\n",
 	    target ? "" : "# ", id ? id : "wan", target ? target : "ADDRESS");
-	ht_buf_printf(out,
-	    "  # Whose network the way to it is. Add `networks`, which hops belong to\n"
-	    "  # which: `hatang-agent probe path --target %s` shows them.\n"
-	    "  %s- { probe: path, id: %s, every: 15m, timeout: 1m, target: %s }\n",
-	    target ? target : "ADDRESS", target ? "" : "# ", id ? id : "wan",
-	    target ? target : "ADDRESS");
+	if (!p->wan)
+		return;
+	ht_buf_puts(out,
+	    "  # Whose network the way to its far end is. Add `networks`, which hops\n"
+	    "  # belong to which; `hatang-agent probe path --target ADDRESS` shows "
+	    "them.\n"
+	    "  - { probe: path, every: 15m, timeout: 5m }\n");
 }
 
 static void put_probes(const struct proposal *p, struct ht_buf *out)

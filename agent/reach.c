@@ -40,10 +40,10 @@ static ht_err make(struct reach *r)
 {
 	const struct options *o = r->options;
 	const struct probe_ops *ops = probe_find("reach");
-	const struct runner_config config = {
+	struct runner_config config = {
 		.agent = o->agent.id,
 		.probes = r->probes,
-		.n_probes = o->fleet_probe ? 2 : 1,
+		.n_probes = 1,
 		.site = &r->site,
 		.monitor = r->monitor,
 	};
@@ -59,7 +59,9 @@ static ht_err make(struct reach *r)
 	else if (!err)
 		err = probe_default(r, ops);
 	if (!err && o->fleet_probe)
-		r->probes[1] = *o->fleet_probe;
+		r->probes[config.n_probes++] = *o->fleet_probe;
+	if (!err && o->path_probe)
+		r->probes[config.n_probes++] = *o->path_probe;
 	r->site = o->probe_site;
 	r->site.targets = &r->list;
 	if (!err)

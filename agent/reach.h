@@ -1,14 +1,15 @@
 /* The probes that follow the server's list: a runner of their own, so that another list
  * touches them and no other. `reach` always does: what the configuration says of a
  * `reach` probe without targets holds for it; without one it has the defaults.
- * `snmp.fleet` does when the configuration has one without devices. All on the loop. */
+ * `snmp.fleet` does when the configuration has one without devices, and `path` without a
+ * target. All on the loop. */
 #ifndef HT_AGENT_REACH_H
 #define HT_AGENT_REACH_H
 
 #include "agent/runner.h"
 #include "agent/targets.h"
 
-enum { REACH_PROBES_MAX = 2 };
+enum { REACH_PROBES_MAX = 3 };
 
 struct reach {
 	/* Set by the owner; borrowed. */

@@ -8,6 +8,7 @@
 #include "agent/options.h"
 #include "agent/rights.h"
 #include "agent/verb.h"
+#include "base/secret.h"
 #include "base/name.h"
 
 #define SETS_MAX 64
@@ -254,6 +255,7 @@ static int run(const struct args *a, struct options *o, const struct runner_prob
 	uv_loop_t loop;
 
 	ht_err err = monitor_start(&config, &monitor, &fault);
+	ht_secret_hold();
 	if (!err)
 		err = rights_drop(o->agent.user, NULL, 0, &fault);
 	if (!err && uv_loop_init(&loop) != 0)

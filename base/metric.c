@@ -13,7 +13,7 @@
 static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_SELFTEST_COUNT]      = { "selftest", "count", CTR, .help = "1, 2, 3 … one more each run, durable across restarts" },
 
-	[HT_M_ICMP_STATUS]         = { "icmp", "status", STR, .help = "ok, timeout, unresolved, unreachable, denied or error" },
+	[HT_M_ICMP_STATUS]         = { "icmp", "status", STR, .help = "ok, timeout, unresolved, unreachable, denied, too-large or error" },
 	[HT_M_ICMP_TARGET]         = { "icmp", "target", STR, .help = "the address that was pinged" },
 	[HT_M_ICMP_SENT]           = { "icmp", "sent", NUM("count"), .help = "echo requests sent in the round" },
 	[HT_M_ICMP_RECEIVED]       = { "icmp", "received", NUM("count"), .help = "distinct echo replies received in the round" },
@@ -87,9 +87,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_REACH_ANSWERED_AGO]   = { "reach", "answered-ago", NUM("s"), .help = "at a transition: since the last answered ping was sent" },
 	[HT_M_REACH_SENT]           = { "reach", "sent", NUM("count"), .help = "pings of the minute whose fate is known" },
 	[HT_M_REACH_RECEIVED]       = { "reach", "received", NUM("count"), .help = "those of them that were answered" },
-	[HT_M_REACH_RTT_MIN]        = { "reach", "rtt-min", NUM("s"), .help = "shortest round trip of the minute" },
 	[HT_M_REACH_RTT_AVG]        = { "reach", "rtt-avg", NUM("s"), .help = "mean round trip of the minute" },
-	[HT_M_REACH_RTT_MAX]        = { "reach", "rtt-max", NUM("s"), .help = "longest round trip of the minute" },
 	[HT_M_REACH_RTT_HISTOGRAM]  = { "reach", "rtt-histogram", STR, .help = "round trips of the minute, a mergeable histogram (base/hist.h)" },
 	[HT_M_REACH_BLIND]          = { "reach", "blind", YESNO, .help = "the vantage sees none of its self-check targets: its silence says nothing of others" },
 	[HT_M_REACH_BLIND_REASON]   = { "reach", "blind-reason", STR, .help = "why the vantage is (or is not) blind, one sentence" },

@@ -55,7 +55,7 @@ struct burst {
 
 struct minute {
 	uint32_t sent, received;
-	int64_t min_ns, max_ns, sum_ns;
+	int64_t sum_ns;
 };
 
 /* A few hundred bytes for each of tens of thousands: what every ping and answer touches
@@ -167,8 +167,6 @@ static void tell_minute(struct ht_reach *r, struct target *t, int64_t now)
 		.at_ns = now,
 		.sent = m->sent,
 		.received = m->received,
-		.rtt_min_ns = m->min_ns,
-		.rtt_max_ns = m->max_ns,
 		.rtt_sum_ns = m->sum_ns,
 		.rtt = &rtt,
 	};
@@ -471,10 +469,7 @@ static void count_answer(struct target *t, int64_t rtt_ns)
 	if (rtt_ns < 0)
 		rtt_ns = 0;
 	m->sent++;
-	if (m->received++ == 0 || rtt_ns < m->min_ns)
-		m->min_ns = rtt_ns;
-	if (rtt_ns > m->max_ns)
-		m->max_ns = rtt_ns;
+	m->received++;
 	m->sum_ns += rtt_ns;
 	uint16_t *bucket = &t->rtt[ht_hist_bucket(rtt_ns)];
 	*bucket += *bucket < UINT16_MAX;

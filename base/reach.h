@@ -64,7 +64,7 @@ struct ht_reach_change {
 struct ht_reach_minute {
 	int64_t at_ns;
 	uint32_t sent, received; /* sent is not 0 */
-	int64_t rtt_min_ns, rtt_max_ns, rtt_sum_ns;
+	int64_t rtt_sum_ns;
 	const struct ht_hist *rtt; /* borrowed until return */
 };
 

@@ -6,8 +6,12 @@
 
 #include "base/err.h"
 
-/* Whether it could be read later. HT_NOTFOUND, HT_DENIED (others may read it),
- * HT_TOOLARGE; the fault names the cure. */
+/* Open all credentials of systemd, to be read after rights are dropped: they belong to
+ * root. Those of an earlier call are let go. */
+void ht_secret_hold(void);
+
+/* Whether it could be read later. HT_NOTFOUND, HT_DENIED (others may read it, or we may
+ * not), HT_TOOLARGE; the fault names the cure. */
 HT_MUST_CHECK ht_err ht_secret_check(const char *file, struct ht_fault *fault);
 
 /* A malloc'ed text without its end of line; ends with ht_secret_free. As above, and

@@ -15,6 +15,7 @@ if(HATANG_TESTS)
 endif()
 pkg_check_modules(libpcap REQUIRED IMPORTED_TARGET libpcap)
 pkg_check_modules(netsnmp REQUIRED IMPORTED_TARGET netsnmp)
+pkg_check_modules(ldns REQUIRED IMPORTED_TARGET ldns)
 
 # hatang_flags: the one place where compiler flags are written.
 add_library(hatang_flags INTERFACE)

@@ -416,6 +416,10 @@ struct senml_encoder {
 	struct ht_buf body; /* the records, without the pack's head and tail */
 	size_t n;
 	double base_time_s; /* in force for the next record */
+	/* The last record's name up to its last "/", and how much of it the base name in
+	 * force holds beside base_name: all or nothing. */
+	char prefix[NAME_MAX_BYTES + 1];
+	size_t prefix_len, grouped;
 };
 
 ht_err senml_encoder_new(
@@ -476,19 +480,57 @@ static size_t frame_bytes(const struct senml_encoder *e, size_t n)
 	return e->format == SENML_CBOR ? senml_cbor_head(n, head) : 2;
 }
 
-ht_err senml_encoder_put(struct senml_encoder *e, const struct senml_record *r)
+/* Bytes of a name up to its last "/". */
+static size_t prefix_len(const char *name)
 {
+	const char *slash = name ? strrchr(name, '/') : NULL;
+
+	return slash ? (size_t)(slash - name) + 1 : 0;
+}
+
+/* How much of the record's name its base name is to hold. A second record of one thing
+ * (reach/<link>/sent, reach/<link>/received) shows that more may follow: from then on the
+ * base name says what they have in common, and each changes it that is of another. */
+static size_t group_of(const struct senml_encoder *e, const struct senml_record *r)
+{
+	size_t len = prefix_len(r->name);
+	bool same = len == e->prefix_len && memcmp(r->name, e->prefix, len) == 0;
+
+	return e->n && (same || e->grouped) ? len : 0;
+}
+
+/* The base name that the record must bring, or NULL when the one in force is right. */
+static const char *base_of(const struct senml_encoder *e, const struct senml_record *r,
+    size_t grouped, char out[static NAME_MAX_BYTES + 1])
+{
+	if (e->n == 0)
+		return e->base_len ? e->base_name : NULL;
+	if (grouped == e->grouped &&
+	    (!grouped || memcmp(r->name, e->prefix, grouped) == 0))
+		return NULL;
+	memcpy(out, e->base_name, e->base_len);
+	memcpy(out + e->base_len, r->name ? r->name : "", grouped);
+	out[e->base_len + grouped] = '\0';
+	return out;
+}
+
+ht_err senml_encoder_put(struct senml_encoder *e, const struct senml_record *in)
+{
+	char base[NAME_MAX_BYTES + 1];
+	struct senml_record record = *in, *r = &record;
 	size_t before = e->body.len;
-	const char *base_name = e->n == 0 && e->base_len ? e->base_name : NULL;
 	/* Readings of one moment share its time: exact, unlike a difference of doubles.
 	 */
 	const double *base_time = r->time_s != e->base_time_s ? &r->time_s : NULL;
 	ht_err err;
 
-	if (!record_valid(e, r))
+	if (!record_valid(e, in))
 		return HT_INVALID;
 	if (e->n == SENML_RECORDS_MAX)
 		return HT_FULL;
+	size_t grouped = group_of(e, in);
+	const char *base_name = base_of(e, in, grouped, base);
+	r->name = in->name ? in->name + grouped : NULL;
 	if (e->format == SENML_CBOR) {
 		senml_cbor_write(&e->body, r, base_name, base_time);
 	} else {
@@ -507,6 +549,9 @@ ht_err senml_encoder_put(struct senml_encoder *e, const struct senml_record *r)
 	}
 	e->n++;
 	e->base_time_s = r->time_s;
+	e->prefix_len = prefix_len(in->name);
+	memcpy(e->prefix, in->name ? in->name : "", e->prefix_len);
+	e->grouped = grouped;
 	return HT_OK;
 }
 
@@ -538,6 +583,7 @@ ht_err senml_encoder_end(struct senml_encoder *e, struct ht_buf *out)
 	ht_buf_reset(&e->body);
 	e->n = 0;
 	e->base_time_s = 0;
+	e->prefix_len = e->grouped = 0;
 	return HT_OK;
 }
 

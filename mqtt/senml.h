@@ -57,8 +57,9 @@ void senml_pack_fini(struct senml_pack *pack); /* accepts a zeroed one */
 /* The value as a double, whichever number it was. False for text and booleans. */
 bool senml_number(const struct senml_record *r, double *out);
 
-/* An encoder builds one pack. `base_name` ("<agent>/") is written once, a unit that is
- * the same as the base unit never. Records are appended as they come; the pack is
+/* An encoder builds one pack. `base_name` ("<agent>/") begins each name; where records
+ * that follow each other have more in common (the thing that they are of), their base
+ * name says it once for all. Records are appended as they come; the pack is
  * complete after senml_encoder_end(). */
 struct senml_encoder;
 

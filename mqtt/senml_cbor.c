@@ -432,13 +432,21 @@ static void put_uint(struct ht_buf *b, enum senml_field field, uint64_t v)
 	ht_buf_put(b, bytes, cbor_encode_uint(v, bytes, sizeof(bytes)));
 }
 
-/* The shorter float that holds the value; never an integer, so that the kind stays. */
+/* Whether a half float holds it: whole numbers up to 2,048, most of what is counted. */
+static bool is_small(double v)
+{
+	return v >= -2048 && v <= 2048 && v == (double)(int)v && !(v == 0 && signbit(v));
+}
+
+/* The shortest float that holds the value; never an integer, so that the kind stays. */
 static void put_float(struct ht_buf *b, enum senml_field field, double v)
 {
 	uint8_t bytes[ITEM_MAX_BYTES];
 
 	put_label(b, field);
-	if (fabs(v) <= 3.4028234663852886e38 && (double)(float)v == v)
+	if (is_small(v))
+		ht_buf_put(b, bytes, cbor_encode_half((float)v, bytes, sizeof(bytes)));
+	else if (fabs(v) <= 3.4028234663852886e38 && (double)(float)v == v)
 		ht_buf_put(b, bytes, cbor_encode_single((float)v, bytes, sizeof(bytes)));
 	else
 		ht_buf_put(b, bytes, cbor_encode_double(v, bytes, sizeof(bytes)));

@@ -5,6 +5,7 @@
 enum { NAME_EDITS_MAX = 3, NAME_LEN_MAX = 40 };
 
 /* Every probe there is, one line each: declaration here, row below. */
+extern const struct probe_ops probe_dns;
 extern const struct probe_ops probe_http;
 extern const struct probe_ops probe_icmp;
 extern const struct probe_ops probe_lan_arp;
@@ -20,6 +21,7 @@ extern const struct probe_ops probe_tcp;
 
 /* clang-format off */
 const struct probe_ops *const probe_registry[] = {
+	&probe_dns,
 	&probe_http,
 	&probe_icmp,
 	&probe_lan_arp,

@@ -1,13 +1,11 @@
 #include "probes/snmp/credentials.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/file.h"
+#include "base/secret.h"
 
-enum { SECRET_MAX = 512, PATH_BYTES = 4200, PHRASE_MIN = 8 };
+enum { PHRASE_MIN = 8 };
 
 const char *const credentials_versions[] = { "2c", "3", NULL };
 const char *const credentials_auths[] = { "none", "md5", "sha", "sha-224", "sha-256",
@@ -20,47 +18,6 @@ static const char *const auth_protocols[] = { NULL, "MD5", "SHA", "SHA-224", "SH
 	"SHA-384", "SHA-512" };
 static const char *const priv_protocols[] = { NULL, "DES", "AES", "AES-192", "AES-256" };
 
-static ht_err secret_path(const char *file, char *out, size_t cap, struct ht_fault *fault)
-{
-	const char *folder = getenv("CREDENTIALS_DIRECTORY");
-	struct stat st;
-	int n = file[0] == '/' || !folder ? snprintf(out, cap, "%s", file)
-					  : snprintf(out, cap, "%s/%s", folder, file);
-
-	if (n < 0 || (size_t)n >= cap)
-		return ht_fault_set(fault, HT_TOOLARGE, "%s: the name is too long", file);
-	if (stat(out, &st))
-		return ht_fault_set(fault, HT_NOTFOUND,
-		    "%s: cannot be read; name a file that holds the secret", out);
-	if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IRWXG | S_IRWXO)))
-		return ht_fault_set(fault, HT_DENIED,
-		    "%s: others than its owner may read this secret; run: chmod 600 %s",
-		    out, out);
-	return HT_OK;
-}
-
-/* The first line of the file. */
-static ht_err read_secret(const char *file, char **out, struct ht_fault *fault)
-{
-	char path[PATH_BYTES];
-	size_t len;
-	ht_err err = secret_path(file, path, sizeof(path), fault);
-
-	if (!err)
-		err = ht_file_read(path, SECRET_MAX, out, &len, fault);
-	if (err)
-		return err;
-	(*out)[strcspn(*out, "\r\n")] = '\0';
-	return HT_OK;
-}
-
-static void free_secret(char *secret)
-{
-	if (secret)
-		explicit_bzero(secret, strlen(secret));
-	free(secret);
-}
-
 /* `least`: bytes that it must have (RFC 3414, 11.2). */
 static ht_err check_secret(const char *key, const char *file, size_t least,
     const struct ht_node *node, struct ht_fault *fault)
@@ -72,11 +29,11 @@ static ht_err check_secret(const char *key, const char *file, size_t least,
 	if (!file)
 		return ht_node_fault(at ? at : node, fault,
 		    "%s is missing: name the file that holds the pass phrase", key);
-	if (read_secret(file, &secret, &why))
+	if (ht_secret_read(file, &secret, &why))
 		return ht_node_fault(at ? at : node, fault, "%s: %s", key, why.text);
 	size_t len = strlen(secret);
 
-	free_secret(secret);
+	ht_secret_free(secret);
 	if (len < least)
 		return ht_node_fault(at ? at : node, fault,
 		    "%s: the pass phrase in %s has %zu bytes; SNMPv3 asks for %zu at "
@@ -115,7 +72,7 @@ static ht_err copy(const char *text, char **out)
 static ht_err read_community(
     const struct credentials_options *o, struct credentials *c, struct ht_fault *fault)
 {
-	return o->community_file ? read_secret(o->community_file, &c->community, fault)
+	return o->community_file ? ht_secret_read(o->community_file, &c->community, fault)
 				 : copy("public", &c->community);
 }
 
@@ -123,11 +80,11 @@ static ht_err read_key(
     const char *auth, const char *file, struct session_key *out, struct ht_fault *fault)
 {
 	char *phrase = NULL;
-	ht_err err = read_secret(file, &phrase, fault);
+	ht_err err = ht_secret_read(file, &phrase, fault);
 
 	if (!err && session_key_make(auth, phrase, out))
 		*out = (struct session_key){ .len = 0 };
-	free_secret(phrase);
+	ht_secret_free(phrase);
 	return err;
 }
 
@@ -160,7 +117,7 @@ ht_err credentials_read(
 
 void credentials_fini(struct credentials *c)
 {
-	free_secret(c->community);
+	ht_secret_free(c->community);
 	free(c->user);
 	explicit_bzero(c, sizeof(*c));
 }

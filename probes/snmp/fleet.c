@@ -1,364 +1,21 @@
-/* snmp.fleet: thousands of devices, each polled in its own time. Sessions and readings
- * around the pure plan of fleet_plan.h, which decides who is next. */
-#include <inttypes.h>
+/* snmp.fleet: thousands of devices, each polled in its own time. The pure plan of
+ * fleet_plan.h decides who is next, fleet_poll.c polls; here is who is in it. */
+#include "probes/snmp/fleet.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "probes/probe.h"
-#include "probes/snmp/device.h"
-#include "probes/snmp/fleet_options.h"
-#include "probes/snmp/fleet_plan.h"
-#include "probes/snmp/report.h"
 #include "probes/snmp/sightings.h"
 
 enum {
-	ROWS_MAX = 10000,
-	INTERRUPTIONS_MAX = 10, /* then what was read is told, and it begins anew */
-	KEPT_MAX = 256,         /* tables of interrupted polls, altogether */
-	ASIDE_PART = 4,         /* of the places, for silent and slow devices */
-	SILENT_RETRIES = 1,
+	ASIDE_PART = 4,          /* of the places, for silent and slow devices */
+	OTHER_DESCRIPTORS = 256, /* of the process */
 };
-#define END_MARGIN_NS (200 * HT_NS_PER_MS) /* to end before we are cancelled */
-
-struct fleet_run;
-struct poll;
-
-struct fleet_device {
-	char id[HT_INSTANCE_MAX + 1];
-	struct fleet_target target; /* its id is ours */
-	size_t index;               /* in the plan */
-	struct device_memory memory;
-	struct poll *poll; /* under way, or NULL */
-	bool gone;         /* from the list; freed when its poll is closed */
-	/* An interrupted poll, to go on with. */
-	struct device_place *place;
-	struct table *table;
-	int interruptions;
-	/* What was said last in the log. */
-	const char *said;
-	uint32_t said_left_out;
-};
-
-struct poll {
-	struct fleet_run *run;
-	struct fleet_device *of;
-	struct device *device;
-	struct table *table;
-	uv_timer_t deadline;
-	enum fleet_end end;
-	bool ending;
-	struct poll *next_free;
-};
-
-struct key { /* credentials, or why there are none */
-	struct credentials c;
-	struct ht_fault why;
-	bool usable;
-};
-
-struct fleet_run {
-	const struct fleet_options *o;
-	const struct probe_host *host;
-	struct fleet_device **devices; /* sorted by id */
-	size_t n;
-	struct fleet_plan *plan;
-	struct key *keys;
-	struct poll *polls, *free_polls;
-	size_t n_kept;
-	struct gate gate;
-	uv_timer_t timer;
-	bool over;
-	size_t n_closing;
-	void (*closed)(void *arg);
-	void *closed_arg;
-};
-
-/* ---- what is told of a device ---- */
-
-static uint32_t left_out(const struct device_memory *m)
-{
-	uint32_t bits = 0;
-
-	for (size_t i = 0; i < MIB_COUNT; i++)
-		bits |= m->left_out[i] ? MIB_BIT(i) : 0;
-	return bits;
-}
-
-/* One line when a device turns bad or good again, or a table of it is given up. */
-static void log_change(struct fleet_device *d, const char *status, const char *reason)
-{
-	uint32_t out = left_out(&d->memory);
-	bool first_good = !d->said && strcmp(status, "ok") == 0;
-
-	if (d->said && strcmp(d->said, status) == 0 && d->said_left_out == out)
-		return;
-	d->said = status;
-	d->said_left_out = out;
-	if (!first_good)
-		ht_log_info("snmp.device", "id=%s status=%s reason=\"%s\"", d->id, status,
-		    reason);
-}
-
-static void tell(struct fleet_run *r, struct fleet_device *d, struct table *t,
-    const unsigned *requests, const char *status, const char *reason)
-{
-	char address[HT_ADDR_TEXT];
-	const struct report report = { .host = r->host,
-		.device = d->id,
-		.key = d->id,
-		.target = address,
-		.status = status,
-		.reason = reason,
-		.requests = requests,
-		.link_interface = d->target.link_interface };
-
-	ht_addr_format(&d->target.addr, address);
-	report_poll(&report, t);
-	if (r->o->arp)
-		sightings_emit(r->host, &t->neighbours);
-	log_change(d, status, reason);
-}
-
-/* Only that, and why; there is nothing read to tell. */
-static void tell_status(
-    struct fleet_run *r, struct fleet_device *d, const char *status, const char *reason)
-{
-	struct table none;
-
-	table_init(&none, 0);
-	tell(r, d, &none, NULL, status, reason);
-	table_fini(&none);
-}
-
-/* ---- tables of polls ---- */
-
-static void free_table(struct table *t)
-{
-	if (t)
-		table_fini(t);
-	free(t);
-}
-
-static struct table *new_table(void)
-{
-	struct table *t = malloc(sizeof(*t));
-
-	if (t)
-		table_init(t, ROWS_MAX);
-	return t;
-}
-
-/* What an interrupted poll kept, for the next one. */
-static struct table *take_kept(struct fleet_run *r, struct fleet_device *d)
-{
-	struct table *t = d->table;
-
-	d->table = NULL;
-	r->n_kept -= t != NULL;
-	return t;
-}
-
-static void forget_kept(struct fleet_run *r, struct fleet_device *d)
-{
-	device_place_free(d->place);
-	d->place = NULL;
-	free_table(take_kept(r, d));
-}
-
-static void free_device(struct fleet_run *r, struct fleet_device *d)
-{
-	forget_kept(r, d);
-	free(d);
-}
-
-/* ---- polls ---- */
-
-static void pump(struct fleet_run *r);
-static void closed_one(struct fleet_run *r);
-
-static void on_device_closed(void *arg)
-{
-	struct poll *p = arg;
-	struct fleet_run *r = p->run;
-	struct fleet_device *d = p->of;
-
-	p->device = NULL;
-	p->ending = false;
-	p->of = NULL;
-	p->next_free = r->free_polls;
-	r->free_polls = p;
-	d->poll = NULL;
-	if (d->gone)
-		free_device(r, d);
-	else
-		fleet_plan_ended(r->plan, d->index, p->end, ht_mono_ns());
-	if (r->closed)
-		closed_one(r);
-	else
-		pump(r);
-}
-
-static void end_poll(struct poll *p, enum fleet_end end)
-{
-	uv_timer_stop(&p->deadline);
-	free_table(p->table);
-	p->table = NULL;
-	p->end = end;
-	p->ending = true;
-	if (p->run->closed)
-		p->run->n_closing++;
-	device_close(p->device, on_device_closed, p);
-}
-
-static void on_polled(void *arg, enum device_status status)
-{
-	struct poll *p = arg;
-	unsigned requests = device_requests(p->device);
-	bool answered = status == DEVICE_OK || status == DEVICE_PARTIAL;
-
-	p->of->interruptions = 0;
-	tell(p->run, p->of, p->table, &requests, device_status_name(status),
-	    device_reason(p->device));
-	end_poll(p, answered ? FLEET_ANSWERED : FLEET_SILENT);
-}
-
-/* Its time is over: the place is kept, unless it has been kept too often. */
-static void on_deadline(uv_timer_t *timer)
-{
-	struct poll *p = timer->data;
-	struct fleet_run *r = p->run;
-	struct fleet_device *d = p->of;
-	unsigned requests = device_requests(p->device);
-	char reason[DEVICE_REASON_MAX];
-	struct device_place *place = device_interrupt(p->device);
-
-	if (place && ++d->interruptions <= INTERRUPTIONS_MAX && r->n_kept < KEPT_MAX) {
-		snprintf(reason, sizeof(reason),
-		    "slow: not read whole within %.0f s; goes on where it stopped",
-		    (double)r->o->deadline_ns / HT_NS_PER_S);
-		d->place = place;
-		d->table = p->table;
-		p->table = NULL;
-		r->n_kept++;
-		tell_status(r, d, "partial", reason);
-		end_poll(p, FLEET_UNFINISHED);
-		return;
-	}
-	bool begun = place != NULL;
-
-	device_place_free(place);
-	d->interruptions = 0;
-	snprintf(reason, sizeof(reason),
-	    begun ? "slow: never read whole, %.0f s at a time"
-		  : "no answer within %.0f s",
-	    (double)r->o->deadline_ns / HT_NS_PER_S);
-	tell(r, d, p->table, &requests, begun ? "partial" : "timeout", reason);
-	end_poll(p, begun ? FLEET_UNFINISHED : FLEET_SILENT);
-}
-
-static ht_err open_poll(struct fleet_run *r, struct poll *p, struct fleet_device *d)
-{
-	struct sockaddr_storage to;
-	socklen_t len;
-	bool silent = fleet_plan_silences(r->plan, d->index) > 0;
-	struct device_place *place = d->place;
-
-	ht_addr_sockaddr(&d->target.addr, d->target.port, &to, &len);
-	const struct device_config config = { .to = (struct sockaddr *)&to,
-		.credentials = &r->keys[d->target.credentials].c,
-		.gate = &r->gate,
-		.wait_ns = r->o->wait_ns,
-		.retries = silent && r->o->retries > SILENT_RETRIES ? SILENT_RETRIES
-								    : (int)r->o->retries,
-		.tables = d->target.tables,
-		.memory = &d->memory };
-
-	d->place = NULL;
-	p->table = place ? take_kept(r, d) : new_table();
-	if (!p->table) {
-		device_place_free(place);
-		return HT_NOMEM;
-	}
-	return device_open_take(
-	    r->host->loop, &config, place, p->table, on_polled, p, &p->device);
-}
-
-/* False: it is told that it cannot be polled. */
-static bool begin_poll(struct fleet_run *r, struct fleet_device *d)
-{
-	struct poll *p = r->free_polls;
-	const struct key *k = &r->keys[d->target.credentials];
-	char reason[sizeof(k->why.text) + 64];
-
-	if (d->target.credentials >= r->o->credentials.n) {
-		tell_status(r, d, "error", "no credentials match its address");
-		return false;
-	}
-	if (!k->usable) {
-		snprintf(reason, sizeof(reason), "its credentials: %s", k->why.text);
-		tell_status(r, d, "error", reason);
-		return false;
-	}
-	ht_err err = open_poll(r, p, d);
-
-	if (err) {
-		snprintf(reason, sizeof(reason), "no session: %s", ht_err_name(err));
-		tell_status(r, d, err == HT_INVALID ? "auth-failed" : "error", reason);
-		free_table(p->table);
-		p->table = NULL;
-		return false;
-	}
-	r->free_polls = p->next_free;
-	p->of = d;
-	d->poll = p;
-	uv_timer_start(
-	    &p->deadline, on_deadline, (uint64_t)(r->o->deadline_ns / HT_NS_PER_MS), 0);
-	return true;
-}
-
-static void on_timer(uv_timer_t *timer);
-
-static void arm(struct fleet_run *r, int64_t now)
-{
-	int64_t at = fleet_plan_next_ns(r->plan);
-	int64_t end = r->host->deadline_ns - END_MARGIN_NS;
-
-	if (at > end)
-		at = end;
-	uv_timer_start(&r->timer, on_timer,
-	    at > now ? (uint64_t)((at - now + HT_NS_PER_MS - 1) / HT_NS_PER_MS) : 0, 0);
-}
-
-/* Begin what is due, as long as there is room. */
-static void pump(struct fleet_run *r)
-{
-	int64_t now = ht_mono_ns();
-	size_t i;
-
-	if (r->over)
-		return;
-	while (r->free_polls && fleet_plan_take(r->plan, now, &i)) {
-		if (!begin_poll(r, r->devices[i]))
-			fleet_plan_ended(r->plan, i, FLEET_SILENT, now);
-	}
-	arm(r, now);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	struct fleet_run *r = timer->data;
-
-	if (ht_mono_ns() < r->host->deadline_ns - END_MARGIN_NS) {
-		pump(r);
-		return;
-	}
-	r->over = true;
-	r->host->done(r->host);
-}
 
 /* ---- who is in it ---- */
 
@@ -434,9 +91,9 @@ static void drop_gone(
 			continue;
 		d->gone = true;
 		if (!d->poll)
-			free_device(r, d);
+			fleet_free_device(r, d);
 		else if (!d->poll->ending)
-			end_poll(d->poll, FLEET_SILENT);
+			fleet_end_poll(d->poll, FLEET_SILENT);
 	}
 	free(stays);
 }
@@ -497,7 +154,7 @@ static ht_err read_keys(struct fleet_run *r)
 	if (!r->keys)
 		return HT_NOMEM;
 	for (size_t i = 0; i < n; i++) {
-		struct key *k = &r->keys[i];
+		struct fleet_key *k = &r->keys[i];
 
 		k->usable = credentials_read(&rows[i].secrets, &k->c, &k->why) == HT_OK;
 		if (!k->usable)
@@ -510,7 +167,7 @@ static ht_err read_keys(struct fleet_run *r)
 static void release(struct fleet_run *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		free_device(r, r->devices[i]);
+		fleet_free_device(r, r->devices[i]);
 	for (size_t i = 0; r->keys && i < r->o->credentials.n; i++)
 		credentials_fini(&r->keys[i].c);
 	free(r->devices);
@@ -518,6 +175,23 @@ static void release(struct fleet_run *r)
 	free(r->polls);
 	fleet_plan_free(r->plan);
 	r->n = 0;
+}
+
+/* A descriptor for each poll, and one more where an engine must be discovered: often more
+ * than a process is given at first, but not more than it may have. */
+static void raise_descriptors(const struct fleet_run *r)
+{
+	rlim_t need = (rlim_t)r->o->at_once * 2 + OTHER_DESCRIPTORS;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= need)
+		return;
+	l.rlim_cur = need < l.rlim_max ? need : l.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur < need)
+		ht_log_warn("snmp.fleet",
+		    "note=\"at_once may need %llu descriptors, there are %llu\" "
+		    "cure=\"raise LimitNOFILE or lower at_once\"",
+		    (unsigned long long)need, (unsigned long long)l.rlim_cur);
 }
 
 static ht_err fleet_start(void *run, const void *options, const struct probe_host *host)
@@ -537,7 +211,7 @@ static ht_err fleet_start(void *run, const void *options, const struct probe_hos
 		return err;
 	}
 	for (size_t i = (size_t)r->o->at_once; i-- > 0;) {
-		struct poll *p = &r->polls[i];
+		struct fleet_poll *p = &r->polls[i];
 
 		p->run = r;
 		uv_timer_init(host->loop, &p->deadline);
@@ -545,10 +219,11 @@ static ht_err fleet_start(void *run, const void *options, const struct probe_hos
 		p->next_free = r->free_polls;
 		r->free_polls = p;
 	}
+	raise_descriptors(r);
 	gate_init(&r->gate, host->loop, r->o->packets_per_s);
 	uv_timer_init(host->loop, &r->timer);
 	r->gate.timer.data = r->timer.data = r;
-	uv_timer_start(&r->timer, on_timer, 0, 0);
+	uv_timer_start(&r->timer, fleet_on_timer, 0, 0);
 	return HT_OK;
 }
 
@@ -562,11 +237,11 @@ static ht_err fleet_retarget(void *run, const void *options)
 	ht_err err = set_devices(r);
 
 	if (!err)
-		pump(r);
+		fleet_pump(r);
 	return err;
 }
 
-static void closed_one(struct fleet_run *r)
+void fleet_closed_one(struct fleet_run *r)
 {
 	if (--r->n_closing)
 		return;
@@ -576,12 +251,12 @@ static void closed_one(struct fleet_run *r)
 
 static void on_handle_closed(uv_handle_t *h)
 {
-	closed_one(h->data);
+	fleet_closed_one(h->data);
 }
 
 static void on_poll_timer_closed(uv_handle_t *h)
 {
-	closed_one(((struct poll *)h->data)->run);
+	fleet_closed_one(((struct fleet_poll *)h->data)->run);
 }
 
 static void fleet_cancel(void *run, void (*closed)(void *arg), void *arg)
@@ -595,13 +270,13 @@ static void fleet_cancel(void *run, void (*closed)(void *arg), void *arg)
 	r->closed_arg = arg;
 	r->n_closing = 2;
 	for (size_t i = 0; i < (size_t)r->o->at_once; i++) {
-		struct poll *p = &r->polls[i];
+		struct fleet_poll *p = &r->polls[i];
 
 		r->n_closing++;
 		if (p->ending)
 			r->n_closing++; /* on_device_closed is still to come */
 		else if (p->of)
-			end_poll(p, FLEET_UNFINISHED);
+			fleet_end_poll(p, FLEET_UNFINISHED);
 		uv_close((uv_handle_t *)&p->deadline, on_poll_timer_closed);
 	}
 	gate_close(&r->gate, on_handle_closed);

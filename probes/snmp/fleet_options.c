@@ -70,6 +70,11 @@ static const struct ht_option option_rows[] = {
 	{ "back_off", HT_OPT_DURATION, OPT(back_off_ns), .min = HT_NS_PER_S,
 	    .max = 86400 * HT_NS_PER_S, .def = "15m",
 	    .help = "a silent device is asked ever more rarely, down to this" },
+	{ "repeat", HT_OPT_DURATION, OPT(repeat_ns), .min = 0, .max = 86400 * HT_NS_PER_S,
+	    .def = "1h",
+	    .help =
+		"names, types and addresses are told when they change, and again after "
+		"so long; 0s: with each poll" },
 	{ "packets_per_s", HT_OPT_INT, OPT(packets_per_s), .min = 1, .max = 1000000,
 	    .def = "10000", .help = "requests a second to all devices together" },
 };

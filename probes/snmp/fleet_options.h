@@ -26,7 +26,7 @@ struct fleet_options {
 	struct ht_list credentials; /* struct fleet_credentials */
 	struct ht_strings tables, skip;
 	int64_t port, interval_ns, deadline_ns, wait_ns, retries, at_once, back_off_ns,
-	    packets_per_s;
+	    repeat_ns, packets_per_s;
 	bool arp;
 };
 

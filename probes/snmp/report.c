@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "probes/snmp/evidence.h"
 #include "probes/snmp/known.h"
 
 enum { LIST_MAX = 2048, DEVICE_MAX = 64 };
@@ -98,8 +99,7 @@ static void emit_speed(
 		emit_number(r, row, HT_M_IF_SPEED, speed);
 }
 
-static void emit_row(
-    const struct report *r, const struct table *t, const struct table_row *row)
+static void emit_names(const struct report *r, const struct table_row *row)
 {
 	emit_number(r, row, HT_M_IF_INDEX, (double)row->index);
 	emit_string(r, row, HT_M_IF_NAME, row->texts[TABLE_NAME]);
@@ -107,9 +107,14 @@ static void emit_row(
 	emit_string(r, row, HT_M_IF_DESCR, row->texts[TABLE_DESCR]);
 	emit_string(r, row, HT_M_IF_PHYS_ADDRESS, row->texts[TABLE_PHYS]);
 	emit_string(r, row, HT_M_IF_ADMIN_STATUS, status_name(row, TABLE_ADMIN));
-	emit_string(r, row, HT_M_IF_OPER_STATUS, status_name(row, TABLE_OPER));
 	if (table_has(row, TABLE_TYPE))
 		emit_number(r, row, HT_M_IF_TYPE, (double)row->numbers[TABLE_TYPE]);
+}
+
+static void emit_measured(
+    const struct report *r, const struct table *t, const struct table_row *row)
+{
+	emit_string(r, row, HT_M_IF_OPER_STATUS, status_name(row, TABLE_OPER));
 	emit_speed(r, t, row);
 	emit_octets(r, row);
 	emit_counter(r, row, HT_M_IF_IN_ERRORS, TABLE_IN_ERRORS);
@@ -246,12 +251,13 @@ static bool polled_from_inside(const struct report *r, const struct ht_addr *tar
 /* When it was read, or now; what an interrupted poll read long ago says nothing of now.
  */
 static int64_t emit_uplink(const struct report *r, const struct table *t, struct known *k,
-    const char **ids, int64_t now_ns)
+    const char **ids, bool evidence, int64_t now_ns)
 {
 	int64_t at_ns = now_ns;
 	struct uplink_hints hints = { .configured = r->link_interface };
 	struct ht_addr target;
 	struct uplink u;
+	char before[sizeof(k->uplink.id)];
 
 	for (size_t i = 0; i < t->n; i++)
 		ids[i] = t->rows[i].instance + strnlen(r->device, DEVICE_MAX) + 1;
@@ -259,6 +265,7 @@ static int64_t emit_uplink(const struct report *r, const struct table *t, struct
 		hints.target = &target;
 		hints.inside = polled_from_inside(r, &target);
 	}
+	memcpy(before, k->uplink.id, sizeof(before));
 	uplink_choose(t, ids, &hints, &k->uplink, &u);
 	if (u.row && u.row->at_ns > now_ns - ONE_POLL_NS)
 		at_ns = u.row->at_ns;
@@ -267,9 +274,29 @@ static int64_t emit_uplink(const struct report *r, const struct table *t, struct
 		emit_device_number(
 		    r, HT_M_SNMP_LINK_INTERFACE_CONFIDENCE, at_ns, u.confidence);
 	}
-	if (u.why[0])
+	bool other = strcmp(before, k->uplink.id) != 0;
+	if (u.why[0] && (evidence || other))
 		emit_device_string(r, HT_M_SNMP_LINK_INTERFACE_WHY, at_ns, u.why);
 	return at_ns;
+}
+
+/* ── What was told before ─────────────────────────────────────────────────────────── */
+
+/* Whether evidence is told this time. Of a device that said nothing there is none. */
+static bool tells_evidence(const struct report *r, const struct table *t, int64_t now)
+{
+	struct report_memory *m = r->memory;
+
+	if (!m)
+		return true;
+	if (!t->n && !t->system.at_ns)
+		return false;
+	uint64_t evidence = evidence_hash(t);
+
+	if (m->told_ns && m->evidence == evidence && now - m->told_ns < r->repeat_ns)
+		return false;
+	*m = (struct report_memory){ .evidence = evidence, .told_ns = now };
+	return true;
 }
 
 /* ── All of it ────────────────────────────────────────────────────────────────────── */
@@ -281,7 +308,7 @@ static double uptime_at(const struct table_system *s, int64_t at_ns)
 }
 
 static void emit_system(
-    const struct report *r, const struct table_system *s, int64_t at_ns)
+    const struct report *r, const struct table_system *s, bool evidence, int64_t at_ns)
 {
 	static const enum ht_metric metrics[TABLE_SYSTEM_TEXTS] = {
 		[TABLE_SYS_DESCR] = HT_M_SNMP_SYS_DESCR,
@@ -289,7 +316,7 @@ static void emit_system(
 		[TABLE_SYS_NAME] = HT_M_SNMP_SYS_NAME,
 	};
 
-	for (size_t i = 0; i < TABLE_SYSTEM_TEXTS; i++)
+	for (size_t i = 0; evidence && i < TABLE_SYSTEM_TEXTS; i++)
 		emit_device_string(r, metrics[i], at_ns, s->texts[i]);
 	if (s->has_uptime)
 		emit_device_number(r, HT_M_SNMP_UPTIME, at_ns, uptime_at(s, at_ns));
@@ -298,7 +325,8 @@ static void emit_system(
 /* Names, and the interface that carries the link; then all rows. The moment of the poll
  * is when that one's counters were read: a large table takes seconds, and what belongs
  * together must have one time. */
-static int64_t emit_table(const struct report *r, struct table *t, int64_t now_ns)
+static int64_t emit_table(
+    const struct report *r, struct table *t, bool evidence, int64_t now_ns)
 {
 	struct identity_match *matches = calloc(t->n + 1, sizeof(*matches));
 	struct identity_row *rows = calloc(t->n + 1, sizeof(*rows));
@@ -306,18 +334,20 @@ static int64_t emit_table(const struct report *r, struct table *t, int64_t now_n
 	struct known known = { 0 };
 	int64_t at_ns = now_ns;
 
-	table_settle(t);
 	if (matches && rows && ids) {
 		known_recall(&known, r->host, r->key);
 		name_rows(r, t, &known, matches, rows);
-		at_ns = emit_uplink(r, t, &known, ids, now_ns);
+		at_ns = emit_uplink(r, t, &known, ids, evidence, now_ns);
 		known_remember(&known, r->host, r->key);
 	} else {
 		name_by_index(r, t);
 	}
 	for (size_t i = 0; i < t->n; i++) {
-		emit_row(r, t, &t->rows[i]);
-		emit_place(r, t, &t->rows[i]);
+		if (evidence)
+			emit_names(r, &t->rows[i]);
+		emit_measured(r, t, &t->rows[i]);
+		if (evidence)
+			emit_place(r, t, &t->rows[i]);
 	}
 	known_fini(&known);
 	free(matches);
@@ -330,9 +360,12 @@ void report_poll(const struct report *r, struct table *t)
 {
 	int64_t at_ns = ht_mono_ns();
 
+	table_settle(t);
+	bool evidence = tells_evidence(r, t, at_ns);
+
 	if (t->n)
-		at_ns = emit_table(r, t, at_ns);
-	emit_system(r, &t->system, at_ns);
+		at_ns = emit_table(r, t, evidence, at_ns);
+	emit_system(r, &t->system, evidence, at_ns);
 	emit_device_string(r, HT_M_SNMP_TARGET, at_ns, r->target);
 	/* none at all is a fact only when the table was read whole */
 	if (t->n || strcmp(r->status, "ok") == 0)

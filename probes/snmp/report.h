@@ -18,6 +18,13 @@
 	    HT_M_IF_COUNTER_BITS, HT_M_IF_LOWER, HT_M_IF_ADDRESSES,                  \
 	    HT_M_IF_DEFAULT_ROUTE, HT_M_IF_IDENTITY, HT_M_IF_DISCONTINUITY
 
+/* What was told of a device: names, types, addresses hardly change, and are most of the
+ * bytes. Zeroed at first. */
+struct report_memory {
+	uint64_t evidence; /* a hash of it */
+	int64_t told_ns;   /* 0: never */
+};
+
 struct report {
 	const struct probe_host *host;
 	const char *device; /* the instance of its readings */
@@ -27,6 +34,9 @@ struct report {
 	const char *reason;         /* NULL or "": nothing is wrong */
 	const unsigned *requests;   /* NULL: nothing was sent */
 	const char *link_interface; /* as configured (uplink.h), or NULL */
+	/* Evidence is told when it changed and after repeat_ns; NULL: always. */
+	struct report_memory *memory;
+	int64_t repeat_ns;
 };
 
 /* Emit all of a poll, with what the device's memory (known.h) makes of it. `t` is settled

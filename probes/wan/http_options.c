@@ -33,7 +33,9 @@ static const struct ht_option option_rows[] = {
 	{ "max_bytes", HT_OPT_BYTES, OPT(max_bytes), .min = 1024, .max = 1 << 30,
 	    .def = "1M", .help = "most bytes of a body that are read" },
 	{ "min_speed", HT_OPT_BYTES, OPT(min_speed), .min = 0, .max = 1 << 30,
-	    .def = "64", .help = "bytes a second; less for slow_for ends it (0: never)" },
+	    .def = "64",
+	    .help = "bytes a second of an answer that has begun; less for slow_for "
+		    "ends it (0: never)" },
 	{ "slow_for", HT_OPT_DURATION, OPT(slow_for_ns), .min = HT_NS_PER_S,
 	    .max = 120 * HT_NS_PER_S, .def = "5s", .help = "see min_speed" },
 	{ "redirects", HT_OPT_INT, OPT(redirects), .min = 0, .max = 10, .def = "0",

@@ -1,28 +1,36 @@
-/* icmp: one round of pings to one target. */
+/* icmp: one round of pings to one target, and, when asked, the MTU of the path to it. */
 #include <errno.h>
-#include <time.h> /* linux/errqueue.h wants it first */
-#include <linux/errqueue.h>
-#include <math.h>
-#include <netinet/in.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "probes/probe.h"
-#include "probes/wan/icmp_packet.h"
+#include "probes/wan/icmp_peer.h"
 #include "probes/wan/icmp_socket.h"
+#include "probes/wan/pmtu.h"
 #include "probes/wan/resolve.h"
+#include "probes/wan/round.h"
 
-enum { COUNT_MAX = 100, PACKETS_A_TURN = 64 };
-#define DEADLINE_MARGIN_NS    (100 * HT_NS_PER_MS) /* to report before we are cancelled */
-#define KERNEL_CLOCK_SLACK_NS (HT_NS_PER_MS)
+enum {
+	SEARCH_MAX = 9000,
+	COUNT_MAX = 200,
+	PACKETS_A_TURN = 64,
+	REASON_MAX = 1024,
+};
+#define DEADLINE_MARGIN_NS (100 * HT_NS_PER_MS) /* to report before we are cancelled */
+#define SEARCH_SLACK_NS \
+	(100 * HT_NS_PER_MS) /* beside four times the longest round trip */
 
 struct icmp_options {
 	char *target;
 	int64_t count, spacing_ns, timeout_ns, size;
 	int family;
+	bool df, path_mtu;
 };
 
 enum { FAMILY_ANY, FAMILY_4, FAMILY_6 };
@@ -41,6 +49,12 @@ static const struct ht_option option_rows[] = {
 	    .help = "how long a reply is waited for" },
 	{ "size", HT_OPT_INT, OPT(size), .min = ICMP_COOKIE, .max = ICMP_PAYLOAD_MAX,
 	    .def = "56", .help = "bytes of payload in a ping" },
+	{ "df", HT_OPT_BOOL, OPT(df), .def = "false",
+	    .help = "pings may not be fragmented: one that is too large for the path is "
+		    "lost" },
+	{ "path_mtu", HT_OPT_BOOL, OPT(path_mtu), .def = "false",
+	    .help = "after the round, search for the largest packet that passes whole "
+		    "(at most 48 packets, one at a time)" },
 	{ "family", HT_OPT_ENUM, OPT(family), .def = "any", .names = family_names,
 	    .help = "which addresses of a name to use" },
 };
@@ -49,35 +63,30 @@ static const struct ht_options icmp_option_table =
 
 static const enum ht_metric icmp_metrics[] = { HT_M_ICMP_STATUS, HT_M_ICMP_TARGET,
 	HT_M_ICMP_SENT, HT_M_ICMP_RECEIVED, HT_M_ICMP_LOSS, HT_M_ICMP_RTT_MIN,
-	HT_M_ICMP_RTT_AVG, HT_M_ICMP_RTT_MAX, HT_M_ICMP_JITTER };
-
-struct ping {
-	bool sent, answered;
-	int64_t mono_ns, wall_ns; /* when it was sent */
-	int64_t rtt_ns;
-};
+	HT_M_ICMP_RTT_AVG, HT_M_ICMP_RTT_MAX, HT_M_ICMP_RTT_P50, HT_M_ICMP_RTT_P95,
+	HT_M_ICMP_RTT_HISTOGRAM, HT_M_ICMP_DUPLICATES, HT_M_ICMP_PAYLOAD,
+	HT_M_ICMP_PATH_MTU, HT_M_ICMP_REASON, HT_M_ICMP_JITTER };
 
 struct icmp_run {
 	const struct icmp_options *o;
 	const struct probe_host *host;
 	struct resolve *resolve;
-	struct sockaddr_storage to;
-	enum icmp_family family;
-	int fd;
-	bool raw, finished, opened;
+	struct icmp_peer peer;
+	bool finished, opened;
+	bool searching; /* the round is over, the path's MTU is looked for */
 	uv_poll_t poll;
-	uv_timer_t pace, end;
+	uv_timer_t pace, end; /* of the next ping; of the whole run */
 	int open_handles;
 	void (*closed)(void *arg);
 	void *closed_arg;
-	uint16_t id;
-	uint64_t cookie;
-	size_t n_sent; /* pings tried, also those that the kernel refused */
-	size_t n_answered;
 	const char *trouble; /* status if nothing is received; NULL: timeout */
-	char target[HT_ADDR_TEXT];
+	const char *why;     /* there was no round, a sentence */
+	uint32_t router_mtu; /* what a router said fits, of a ping that was too large */
 	int64_t started_ns;
-	struct ping pings[COUNT_MAX];
+	struct round round;
+	struct pmtu pmtu;
+	uint16_t search_seq; /* of the packet under way */
+	struct round_ping pings[COUNT_MAX];
 };
 
 /* ---- results ---- */
@@ -98,65 +107,77 @@ static void emit_string(const struct icmp_run *r, enum ht_metric m, const char *
 				   .string = v });
 }
 
-/* Interarrival jitter, RFC 3550 section 6.4.1, over the replies in order of sending. */
-static double jitter_s(const struct icmp_run *r)
+static void emit_times(const struct icmp_run *r)
 {
-	double jitter = 0;
-	int64_t last = -1;
+	char histogram[HT_HIST_TEXT];
+	struct round_times t;
 
-	for (size_t i = 0; i < r->n_sent; i++) {
-		if (!r->pings[i].answered)
-			continue;
-		if (last >= 0)
-			jitter +=
-			    (fabs((double)(r->pings[i].rtt_ns - last)) - jitter) / 16;
-		last = r->pings[i].rtt_ns;
-	}
-	return jitter / HT_NS_PER_S;
+	round_times(&r->round, &t);
+	emit_number(r, HT_M_ICMP_RTT_MIN, (double)t.min_ns / HT_NS_PER_S);
+	emit_number(r, HT_M_ICMP_RTT_AVG, (double)t.avg_ns / HT_NS_PER_S);
+	emit_number(r, HT_M_ICMP_RTT_MAX, (double)t.max_ns / HT_NS_PER_S);
+	emit_number(r, HT_M_ICMP_RTT_P50, (double)t.p50_ns / HT_NS_PER_S);
+	emit_number(r, HT_M_ICMP_RTT_P95, (double)t.p95_ns / HT_NS_PER_S);
+	ht_hist_encode(&t.hist, histogram);
+	emit_string(r, HT_M_ICMP_RTT_HISTOGRAM, histogram);
+	if (r->round.n_answered > 1)
+		emit_number(r, HT_M_ICMP_JITTER, r->round.jitter_ns / HT_NS_PER_S);
 }
 
-static void emit_rtt(const struct icmp_run *r)
+static void emit_counts(const struct icmp_run *r, size_t sent)
 {
-	int64_t min = INT64_MAX, max = 0;
-	double sum = 0;
+	size_t received = r->round.n_answered;
 
-	for (size_t i = 0; i < r->n_sent; i++) {
-		const struct ping *p = &r->pings[i];
-
-		if (!p->answered)
-			continue;
-		min = p->rtt_ns < min ? p->rtt_ns : min;
-		max = p->rtt_ns > max ? p->rtt_ns : max;
-		sum += (double)p->rtt_ns;
-	}
-	emit_number(r, HT_M_ICMP_RTT_MIN, (double)min / HT_NS_PER_S);
-	emit_number(r, HT_M_ICMP_RTT_AVG, sum / (double)r->n_answered / HT_NS_PER_S);
-	emit_number(r, HT_M_ICMP_RTT_MAX, (double)max / HT_NS_PER_S);
-	if (r->n_answered > 1)
-		emit_number(r, HT_M_ICMP_JITTER, jitter_s(r));
+	emit_number(r, HT_M_ICMP_SENT, (double)sent);
+	emit_number(r, HT_M_ICMP_RECEIVED, (double)received);
+	emit_number(r, HT_M_ICMP_LOSS, (double)(sent - received) / (double)sent);
+	emit_number(r, HT_M_ICMP_DUPLICATES, (double)r->round.n_duplicate);
+	emit_number(r, HT_M_ICMP_PAYLOAD, (double)r->o->size);
 }
 
-/* Pings that were sent and are decided: answered, or their time is over. A round cut
- * short by the deadline leaves some undecided, which are not counted as lost: those that
- * were waited for less than half their time. (An interval of two seconds with the usual
- * wait of two must still see a death.) */
-static size_t decided(const struct icmp_run *r)
+static void HT_PRINTF(2, 3) add_reason(struct ht_buf *b, const char *fmt, ...)
 {
-	int64_t now = ht_mono_ns();
-	size_t n = 0;
+	char text[ROUND_REASON_MAX];
+	va_list ap;
 
-	for (size_t i = 0; i < r->n_sent; i++) {
-		const struct ping *p = &r->pings[i];
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (text[0])
+		ht_buf_printf(b, "%s%s", b->len ? ", " : "", text);
+}
 
-		n += p->sent && (p->answered || r->trouble ||
-				    now - p->mono_ns >= r->o->timeout_ns / 2);
-	}
-	return n;
+static void emit_reason(const struct icmp_run *r)
+{
+	char text[ROUND_REASON_MAX];
+	struct ht_buf b;
+
+	ht_buf_init(&b, REASON_MAX);
+	round_reason(&r->round, text);
+	add_reason(&b, "%s", r->why ? r->why : "");
+	add_reason(&b, "%s", text);
+	if (r->router_mtu)
+		add_reason(&b, "a router says that at most %" PRIu32 " bytes fit",
+		    r->router_mtu);
+	if (r->searching && !pmtu_result(&r->pmtu))
+		add_reason(&b, "no path MTU found with %u packets", r->pmtu.packets);
+	if (b.len && !ht_buf_err(&b))
+		emit_string(r, HT_M_ICMP_REASON, (const char *)b.data);
+	ht_buf_fini(&b);
+}
+
+static const char *status(const struct icmp_run *r)
+{
+	if (r->round.n_answered)
+		return "ok";
+	if (r->trouble)
+		return r->trouble;
+	return "timeout";
 }
 
 static void finish(struct icmp_run *r)
 {
-	size_t sent = decided(r);
+	size_t sent = round_decided(&r->round, ht_mono_ns(), r->trouble != NULL);
 
 	if (r->finished)
 		return;
@@ -166,209 +187,206 @@ static void finish(struct icmp_run *r)
 		uv_timer_stop(&r->pace);
 	}
 	uv_timer_stop(&r->end);
-	if (r->target[0])
-		emit_string(r, HT_M_ICMP_TARGET, r->target);
-	if (sent) {
-		emit_number(r, HT_M_ICMP_SENT, (double)sent);
-		emit_number(r, HT_M_ICMP_RECEIVED, (double)r->n_answered);
-		emit_number(
-		    r, HT_M_ICMP_LOSS, (double)(sent - r->n_answered) / (double)sent);
-	}
-	if (r->n_answered)
-		emit_rtt(r);
-	emit_string(r, HT_M_ICMP_STATUS,
-	    r->n_answered ? "ok"
-	    : r->trouble  ? r->trouble
-			  : "timeout");
+	if (r->peer.text[0])
+		emit_string(r, HT_M_ICMP_TARGET, r->peer.text);
+	if (sent)
+		emit_counts(r, sent);
+	if (r->round.n_answered)
+		emit_times(r);
+	if (pmtu_result(&r->pmtu))
+		emit_number(r, HT_M_ICMP_PATH_MTU, pmtu_result(&r->pmtu));
+	emit_reason(r);
+	emit_string(r, HT_M_ICMP_STATUS, status(r));
 	r->host->done(r->host);
 }
 
-static void finish_with(struct icmp_run *r, const char *trouble)
+static void finish_with(struct icmp_run *r, const char *trouble, const char *why)
 {
 	r->trouble = trouble;
+	r->why = why;
 	finish(r);
 }
 
-/* ---- the round ---- */
-
-/* What an errno of sending, connecting or an ICMP error means as a status. */
-static const char *status_of(int err_no)
-{
-	switch (err_no) {
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-	case ENETDOWN:
-	case EHOSTDOWN:
-	case ECONNREFUSED:
-	case EADDRNOTAVAIL:
-		return "unreachable";
-	case EPERM:
-	case EACCES:
-		return "denied";
-	default:
-		return "error";
-	}
-}
-
-/* Between the kernel's receive stamp and our sending, unless the wall clock was moved
- * meanwhile: then by our own clock. */
-static int64_t rtt_of(const struct ping *p, int64_t kernel_wall_ns)
-{
-	int64_t own = ht_mono_ns() - p->mono_ns;
-	int64_t kernel = kernel_wall_ns - p->wall_ns;
-
-	if (kernel_wall_ns && kernel >= 0 && kernel <= own + KERNEL_CLOCK_SLACK_NS)
-		return kernel;
-	return own;
-}
-
-static void take_reply(
-    struct icmp_run *r, const uint8_t *bytes, size_t len, int64_t kernel_ns)
-{
-	struct icmp_echo e;
-
-	if (icmp_packet_parse(r->family, r->raw && r->family == ICMP_V4, bytes, len, &e))
-		return;
-	if (e.cookie != r->cookie || (r->raw && e.id != r->id) || e.seq >= r->n_sent)
-		return; /* forged, or of another pinger */
-	struct ping *p = &r->pings[e.seq];
-
-	if (!p->sent || p->answered)
-		return; /* a duplicate */
-	int64_t rtt = rtt_of(p, kernel_ns);
-
-	if (rtt > r->o->timeout_ns)
-		return; /* late: lost already */
-	p->answered = true;
-	p->rtt_ns = rtt;
-	r->n_answered++;
-}
-
-/* An ICMP error about one of our pings; the kernel matched it to this socket. */
-static void take_error(struct icmp_run *r, struct msghdr *m)
-{
-	struct sock_extended_err e;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		bool error = (c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) ||
-			     (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR);
-
-		if (!error || c->cmsg_len < CMSG_LEN(sizeof(e)))
-			continue;
-		memcpy(&e, CMSG_DATA(c), sizeof(e));
-		r->trouble = status_of((int)e.ee_errno);
-	}
-}
-
-/* One packet or error of the socket; false when there is none. */
-static bool take_one(struct icmp_run *r, int flags)
-{
-	uint8_t bytes[ICMP_PACKET_MAX + 128];
-	union {
-		struct cmsghdr align;
-		char bytes[512];
-	} control;
-	struct iovec iov = { bytes, sizeof(bytes) };
-	struct msghdr m = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes) };
-	ssize_t n = recvmsg(r->fd, &m, MSG_DONTWAIT | flags);
-
-	if (n < 0) /* an error that waited is on the queue too */
-		return errno != EAGAIN && errno != EWOULDBLOCK;
-	if (flags & MSG_ERRQUEUE)
-		take_error(r, &m);
-	else if (!(m.msg_flags & MSG_TRUNC))
-		take_reply(r, bytes, (size_t)n, icmp_socket_stamp_ns(&m));
-	return true;
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-	struct icmp_run *r = poll->data;
-
-	(void)status;
-	(void)events;
-	for (int i = 0; i < PACKETS_A_TURN && take_one(r, 0); i++)
-		;
-	for (int i = 0; i < PACKETS_A_TURN && take_one(r, MSG_ERRQUEUE); i++)
-		;
-	if (r->n_answered == (size_t)r->o->count)
-		finish(r);
-}
-
-static void on_end(uv_timer_t *timer)
-{
-	finish(timer->data);
-}
+/* ---- time ---- */
 
 /* Wait for the last replies, but not beyond the deadline. */
-static void arm_end(struct icmp_run *r, int64_t wait_ns)
+static void arm(
+    const struct icmp_run *r, uv_timer_t *timer, uv_timer_cb then, int64_t wait_ns)
 {
 	int64_t left = r->host->deadline_ns - DEADLINE_MARGIN_NS - ht_mono_ns();
 
 	if (wait_ns > left)
 		wait_ns = left > 0 ? left : 0;
+	uv_update_time(r->host->loop);
 	uv_timer_start(
-	    &r->end, on_end, (uint64_t)((wait_ns + HT_NS_PER_MS - 1) / HT_NS_PER_MS), 0);
+	    timer, then, (uint64_t)((wait_ns + HT_NS_PER_MS - 1) / HT_NS_PER_MS), 0);
 }
 
-static void send_ping(struct icmp_run *r)
-{
-	uint8_t packet[ICMP_PACKET_MAX];
-	struct icmp_echo e = {
-		.id = r->id, .seq = (uint16_t)r->n_sent, .cookie = r->cookie
-	};
-	size_t len = icmp_packet_write(r->family, &e, (size_t)r->o->size, packet);
-	struct ping *p = &r->pings[r->n_sent++];
-	ssize_t n = -1;
+/* ---- the path's MTU ---- */
 
-	/* A waiting ICMP error of an earlier ping fails the first try. */
-	for (int tries = 0; n < 0 && tries < 2; tries++) {
-		p->mono_ns = ht_mono_ns();
-		p->wall_ns = icmp_socket_wall_ns();
-		n = send(r->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+static void search_on(struct icmp_run *r);
+static void on_end(uv_timer_t *timer);
+
+static void on_search_silence(uv_timer_t *timer)
+{
+	struct icmp_run *r = timer->data;
+
+	pmtu_silent(&r->pmtu);
+	search_on(r);
+}
+
+static int64_t search_wait_ns(const struct icmp_run *r)
+{
+	struct round_times t;
+
+	round_times(&r->round, &t);
+	int64_t wait = 4 * t.max_ns + SEARCH_SLACK_NS;
+
+	return wait < r->o->timeout_ns ? wait : r->o->timeout_ns;
+}
+
+/* Send the next packet of the search; or the run is over. */
+static void search_on(struct icmp_run *r)
+{
+	uint32_t size;
+
+	while (!r->finished && (size = pmtu_next(&r->pmtu)) != 0) {
+		int err_no = icmp_peer_send(
+		    &r->peer, ++r->search_seq, size - icmp_peer_overhead(&r->peer));
+
+		if (err_no == 0) {
+			arm(r, &r->pace, on_search_silence, search_wait_ns(r));
+			return;
+		}
+		if (err_no != EMSGSIZE)
+			break;
+		pmtu_refused(&r->pmtu, icmp_peer_interface_mtu(&r->peer), true);
 	}
-	p->sent = true; /* a refused one was tried, and is lost */
-	if (n < 0)
-		r->trouble = status_of(errno);
+	finish(r);
+}
+
+static void search(struct icmp_run *r)
+{
+	bool v4 = r->peer.family == ICMP_V4;
+
+	r->searching = true;
+	r->search_seq = (uint16_t)r->o->count;
+	pmtu_init(&r->pmtu, v4 ? PMTU_LEAST_V4 : PMTU_LEAST_V6, SEARCH_MAX);
+	icmp_socket_whole(r->peer.fd, r->peer.family);
+	arm(r, &r->end, on_end, INT64_MAX);
+	search_on(r);
+}
+
+static void search_passed(struct icmp_run *r)
+{
+	pmtu_passed(&r->pmtu);
+	search_on(r);
+}
+
+/* ---- the round ---- */
+
+/* All pings are decided. */
+static void round_over(struct icmp_run *r)
+{
+	if (r->finished || r->searching)
+		return;
+	uv_timer_stop(&r->pace);
+	if (r->o->path_mtu && r->round.n_answered)
+		search(r);
+	else
+		finish(r);
+}
+
+static void take_reply(struct icmp_run *r, const struct icmp_event *e)
+{
+	if (r->searching && e->echo.seq == r->search_seq &&
+	    e->echo.cookie == r->peer.cookie)
+		search_passed(r);
+	else if (!r->searching || e->echo.seq <= r->o->count)
+		(void)round_take(&r->round, &e->echo, e->stamp_ns, ht_mono_ns());
+}
+
+static void take_error(struct icmp_run *r, const struct icmp_event *e)
+{
+	if (!r->searching) {
+		r->trouble = icmp_peer_status(e->err_no);
+		r->router_mtu = e->mtu;
+	} else if (e->echo.seq == r->search_seq && e->err_no == EMSGSIZE) {
+		pmtu_refused(&r->pmtu, e->mtu, false);
+		search_on(r);
+	}
+}
+
+static void take(struct icmp_run *r, const struct icmp_event *e)
+{
+	switch (e->kind) {
+	case ICMP_EVENT_REPLY:
+		take_reply(r, e);
+		break;
+	case ICMP_EVENT_ERROR:
+		take_error(r, e);
+		break;
+	case ICMP_EVENT_FORGED:
+		round_forged(&r->round);
+		break;
+	case ICMP_EVENT_MALFORMED:
+		round_malformed(&r->round);
+		break;
+	case ICMP_EVENT_OTHER:
+		break;
+	}
+}
+
+static void on_readable(uv_poll_t *poll, int error, int events)
+{
+	struct icmp_run *r = poll->data;
+	struct icmp_event e;
+
+	if (error < 0) /* an ICMP error waits; libuv has stopped */
+		uv_poll_start(poll, UV_READABLE, on_readable);
+	for (int i = 0; i < PACKETS_A_TURN && !r->finished; i++) {
+		if (!icmp_peer_next(&r->peer, &e))
+			break;
+		take(r, &e);
+	}
+	if (r->round.n_answered == (size_t)r->o->count)
+		round_over(r);
+}
+
+static void on_end(uv_timer_t *timer)
+{
+	struct icmp_run *r = timer->data;
+
+	if (r->searching)
+		finish(r);
+	else
+		round_over(r);
 }
 
 static void on_pace(uv_timer_t *timer)
 {
 	struct icmp_run *r = timer->data;
+	uint16_t seq = round_send(&r->round, ht_mono_ns(), icmp_socket_wall_ns());
+	int err_no = icmp_peer_send(&r->peer, seq, (size_t)r->o->size);
 
-	send_ping(r);
-	if (r->n_sent < (size_t)r->o->count)
+	if (err_no) { /* tried, and lost */
+		r->trouble = icmp_peer_status(err_no);
+		round_refused(&r->round);
+	}
+	if (r->round.n_sent < (size_t)r->o->count)
 		return;
 	uv_timer_stop(&r->pace);
-	arm_end(r, r->o->timeout_ns);
+	arm(r, &r->end, on_end, r->o->timeout_ns);
 }
 
 /* ---- the way to the round: address, socket ---- */
 
-static int set_up_socket(struct icmp_run *r)
-{
-	const int on = 1;
-	bool v4 = r->family == ICMP_V4;
-
-	icmp_socket_prepare(r->fd, r->family, r->raw);
-	if (v4)
-		(void)setsockopt(r->fd, SOL_IP, IP_RECVERR, &on, sizeof(on));
-	else
-		(void)setsockopt(r->fd, SOL_IPV6, IPV6_RECVERR, &on, sizeof(on));
-	/* connected: replies of other hosts never reach us */
-	return connect(r->fd, (struct sockaddr *)&r->to,
-	    v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-}
-
 static void begin_round(struct icmp_run *r)
 {
-	int rc = uv_poll_init(r->host->loop, &r->poll, r->fd);
+	int rc = uv_poll_init(r->host->loop, &r->poll, r->peer.fd);
 
 	if (rc) {
-		finish_with(r, "error");
+		finish_with(r, "error", uv_strerror(rc));
 		return;
 	}
 	uv_timer_init(r->host->loop, &r->pace);
@@ -376,21 +394,26 @@ static void begin_round(struct icmp_run *r)
 	r->poll.data = r->pace.data = r;
 	r->started_ns = ht_mono_ns();
 	uv_poll_start(&r->poll, UV_READABLE, on_readable);
-	arm_end(r, (r->o->count - 1) * r->o->spacing_ns + r->o->timeout_ns);
-	uv_update_time(r->host->loop);
+	arm(r, &r->end, on_end, (r->o->count - 1) * r->o->spacing_ns + r->o->timeout_ns);
 	uv_timer_start(&r->pace, on_pace, 0, (uint64_t)(r->o->spacing_ns / HT_NS_PER_MS));
 }
 
 static void on_socket(void *arg, const struct probe_grant *grant)
 {
 	struct icmp_run *r = arg;
+	bool denied = grant->err == HT_DENIED;
+	int err_no;
 
-	r->fd = grant->fd;
-	r->raw = grant->raw;
-	if (grant->err)
-		finish_with(r, grant->err == HT_DENIED ? "denied" : "error");
-	else if (set_up_socket(r))
-		finish_with(r, status_of(errno));
+	if (grant->err) {
+		finish_with(r, denied ? "denied" : "error",
+		    denied ? "no right to open an ICMP socket"
+			   : "no ICMP socket could be opened");
+		return;
+	}
+	err_no = icmp_peer_open(&r->peer, grant->fd, grant->raw, r->o->df);
+	if (err_no)
+		finish_with(
+		    r, icmp_peer_status(err_no), "this machine has no way to the target");
 	else
 		begin_round(r);
 }
@@ -401,25 +424,24 @@ static void on_address(void *arg, ht_err err, const struct sockaddr *addr)
 
 	r->resolve = NULL;
 	if (err) {
-		finish_with(r, "unresolved");
+		finish_with(r, "unresolved",
+		    "the target's name has no address of the family that is asked for");
 		return;
 	}
 	bool v4 = addr->sa_family == AF_INET;
 
-	memcpy(
-	    &r->to, addr, v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-	resolve_format(addr, r->target);
-	r->family = v4 ? ICMP_V4 : ICMP_V6;
+	icmp_peer_address(&r->peer, addr);
 	err = r->host->ask(
 	    r->host, v4 ? PROBE_ICMP4_SOCKET : PROBE_ICMP6_SOCKET, NULL, on_socket, r);
 	if (err)
-		finish_with(r, "error");
+		finish_with(r, "error", "the monitor takes no more requests");
 }
 
 /* The name server is silent. */
 static void on_unresolved(uv_timer_t *timer)
 {
-	finish_with(timer->data, "unresolved");
+	finish_with(timer->data, "unresolved",
+	    "no name server has answered for the target's name in time");
 }
 
 static ht_err icmp_start(void *run, const void *options, const struct probe_host *host)
@@ -428,26 +450,26 @@ static ht_err icmp_start(void *run, const void *options, const struct probe_host
 		[FAMILY_ANY] = AF_UNSPEC, [FAMILY_4] = AF_INET, [FAMILY_6] = AF_INET6
 	};
 	struct icmp_run *r = run;
-	uint8_t seed[sizeof(r->cookie) + sizeof(r->id)];
-
 	r->o = options;
 	r->host = host;
-	r->fd = -1;
 	r->started_ns = ht_mono_ns();
-	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
-		return HT_AGAIN;
-	memcpy(&r->cookie, seed, sizeof(r->cookie));
-	memcpy(&r->id, seed + sizeof(r->cookie), sizeof(r->id));
+	r->round.wait_ns = r->o->timeout_ns;
+	r->round.payload = (size_t)r->o->size;
+	r->round.pings = r->pings;
+	ht_err err = icmp_peer_init(&r->peer);
+	if (err)
+		return err;
+	r->round.cookie = r->peer.cookie;
 	uv_timer_init(host->loop, &r->end);
 	r->end.data = r;
 	int64_t left = host->deadline_ns - DEADLINE_MARGIN_NS - r->started_ns;
 	uv_timer_start(
 	    &r->end, on_unresolved, left > 0 ? (uint64_t)(left / HT_NS_PER_MS) : 0, 0);
-	ht_err err = resolve_start(
+	err = resolve_start(
 	    host->loop, r->o->target, families[r->o->family], on_address, r, &r->resolve);
 
 	if (err) /* no memory for a lookup: as good as no answer */
-		finish_with(r, "error");
+		finish_with(r, "error", "no memory to look the target's name up");
 	return HT_OK;
 }
 
@@ -457,8 +479,8 @@ static void on_closed(uv_handle_t *h)
 
 	if (--r->open_handles)
 		return;
-	if (r->fd >= 0)
-		close(r->fd);
+	if (r->peer.fd >= 0)
+		close(r->peer.fd);
 	r->closed(r->closed_arg);
 }
 
@@ -484,7 +506,7 @@ static void icmp_cancel(void *run, void (*closed)(void *arg), void *arg)
 
 const struct probe_ops probe_icmp = {
 	.name = "icmp",
-	.help = "a round of pings: loss, round-trip times and jitter",
+	.help = "a round of pings: loss, round-trip times, jitter; and the path's MTU",
 	.metrics = icmp_metrics,
 	.n_metrics = HT_COUNT(icmp_metrics),
 	.options = &icmp_option_table,

@@ -104,12 +104,36 @@ ht_err icmp_packet_parse(enum icmp_family family, bool ip_header, const void *by
 		return HT_MALFORMED;
 	if (type != (family == ICMP_V4 ? V4_REPLY : V6_REPLY) || code != 0)
 		return HT_UNSUPPORTED;
+	e.payload = ht_reader_left(&r);
 	e.cookie = (uint64_t)ht_reader_u32(&r) << 32;
 	e.cookie |= ht_reader_u32(&r);
 	if (r.bad)
 		return HT_MALFORMED;
 	if (family == ICMP_V4 && icmp_packet_checksum(at, left) != 0)
 		return HT_CORRUPT;
+	*out = e;
+	return HT_OK;
+}
+
+ht_err icmp_packet_parse_quote(
+    enum icmp_family family, const void *bytes, size_t len, struct icmp_echo *out)
+{
+	struct ht_reader r = ht_reader_of(bytes, len);
+	struct icmp_echo e = { 0 };
+	uint8_t type = ht_reader_u8(&r), code = ht_reader_u8(&r);
+
+	ht_reader_skip(&r, 2);
+	e.id = ht_reader_u16(&r);
+	e.seq = ht_reader_u16(&r);
+	if (r.bad)
+		return HT_MALFORMED;
+	if (type != (family == ICMP_V4 ? V4_REQUEST : V6_REQUEST) || code != 0)
+		return HT_UNSUPPORTED;
+	e.payload = ht_reader_left(&r);
+	if (e.payload >= ICMP_COOKIE) {
+		e.cookie = (uint64_t)ht_reader_u32(&r) << 32;
+		e.cookie |= ht_reader_u32(&r);
+	}
 	*out = e;
 	return HT_OK;
 }

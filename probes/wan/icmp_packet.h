@@ -23,7 +23,8 @@ enum icmp_family { ICMP_V4, ICMP_V6 };
 struct icmp_echo {
 	uint16_t id, seq; /* the kernel overwrites id on datagram sockets */
 	uint64_t cookie;
-	uint32_t tag; /* written only */
+	uint32_t tag;   /* written only */
+	size_t payload; /* bytes that came; read only */
 };
 
 /* Write an echo request of `payload` bytes, ICMP_COOKIE..ICMP_PAYLOAD_MAX, into a buffer
@@ -37,6 +38,13 @@ size_t icmp_packet_write(
  */
 HT_MUST_CHECK ht_err icmp_packet_parse(enum icmp_family family, bool ip_header,
     const void *bytes, size_t len, struct icmp_echo *out);
+
+/* What an ICMP error quotes of the packet that it is about: an echo request, from its
+ * ICMP header on. Routers may quote as little as the header (RFC 792): the cookie is 0
+ * then, as is the payload.
+ *   errors  HT_MALFORMED, HT_UNSUPPORTED (no echo request) */
+HT_MUST_CHECK ht_err icmp_packet_parse_quote(
+    enum icmp_family family, const void *bytes, size_t len, struct icmp_echo *out);
 
 /* The Internet checksum (RFC 1071) in host order; 0 over a packet that holds its own. */
 uint16_t icmp_packet_checksum(const void *bytes, size_t len);

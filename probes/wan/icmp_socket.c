@@ -1,12 +1,14 @@
 #include "probes/wan/icmp_socket.h"
 
+#include <errno.h>
+#include <time.h> /* linux/errqueue.h wants it first */
+#include <linux/errqueue.h>
 #include <linux/filter.h>
 #include <linux/icmp.h>
 #include <linux/sock_diag.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 
@@ -29,13 +31,14 @@ void icmp_socket_prepare(int fd, enum icmp_family family, bool raw)
 
 void icmp_socket_whole(int fd, enum icmp_family family)
 {
-	const int probe4 = IP_PMTUDISC_PROBE, probe6 = IPV6_PMTUDISC_PROBE;
+	const int probe4 = IP_PMTUDISC_PROBE, probe6 = IPV6_PMTUDISC_PROBE, on = 1;
 
-	if (family == ICMP_V4)
+	if (family == ICMP_V4) {
 		(void)setsockopt(fd, SOL_IP, IP_MTU_DISCOVER, &probe4, sizeof(probe4));
-	else
-		(void)setsockopt(
-		    fd, SOL_IPV6, IPV6_MTU_DISCOVER, &probe6, sizeof(probe6));
+		return;
+	}
+	(void)setsockopt(fd, SOL_IPV6, IPV6_MTU_DISCOVER, &probe6, sizeof(probe6));
+	(void)setsockopt(fd, SOL_IPV6, IPV6_DONTFRAG, &on, sizeof(on));
 }
 
 /* ---- the filter ---- */
@@ -81,7 +84,14 @@ void icmp_socket_filter(
 	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
-/* ---- times and the queue ---- */
+/* ---- receiving ---- */
+
+enum { CONTROL_MAX = 512, TRIES_MAX = 4 };
+
+union control {
+	struct cmsghdr align;
+	char bytes[CONTROL_MAX];
+};
 
 int64_t icmp_socket_stamp_ns(struct msghdr *m)
 {
@@ -103,6 +113,63 @@ int64_t icmp_socket_wall_ns(void)
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	return t.tv_sec * HT_NS_PER_S + t.tv_nsec;
+}
+
+static bool receive(int fd, int flags, void *bytes, size_t cap, void *control,
+    struct msghdr *m, struct icmp_socket_packet *out)
+{
+	struct iovec iov = { bytes, cap };
+	ssize_t n = -1;
+
+	*out = (struct icmp_socket_packet){ 0 };
+	/* an error that waits fails one call; it is on the queue of errors too */
+	for (int tries = 0; n < 0 && tries < TRIES_MAX; tries++) {
+		*m = (struct msghdr){ .msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control,
+			.msg_controllen = CONTROL_MAX };
+		n = recvmsg(fd, m, MSG_DONTWAIT | flags);
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return false;
+	}
+	if (n < 0)
+		return false;
+	out->len = (size_t)n;
+	out->truncated = (m->msg_flags & MSG_TRUNC) != 0;
+	return true;
+}
+
+bool icmp_socket_receive(int fd, void *bytes, size_t cap, struct icmp_socket_packet *out)
+{
+	union control control;
+	struct msghdr m;
+
+	if (!receive(fd, 0, bytes, cap, control.bytes, &m, out))
+		return false;
+	out->stamp_ns = icmp_socket_stamp_ns(&m);
+	return true;
+}
+
+bool icmp_socket_error(int fd, void *bytes, size_t cap, struct icmp_socket_packet *out)
+{
+	struct sock_extended_err e;
+	union control control;
+	struct msghdr m;
+
+	if (!receive(fd, MSG_ERRQUEUE, bytes, cap, control.bytes, &m, out))
+		return false;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		bool error = (c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) ||
+			     (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR);
+
+		if (!error || c->cmsg_len < CMSG_LEN(sizeof(e)))
+			continue;
+		memcpy(&e, CMSG_DATA(c), sizeof(e));
+		out->err_no = (int)e.ee_errno;
+		out->local = e.ee_origin == SO_EE_ORIGIN_LOCAL;
+		out->mtu = e.ee_errno == EMSGSIZE ? e.ee_info : 0;
+	}
+	return true;
 }
 
 bool icmp_socket_queue(int fd, struct icmp_socket_queue *out)

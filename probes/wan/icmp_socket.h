@@ -35,6 +35,21 @@ int64_t icmp_socket_stamp_ns(struct msghdr *m);
 /* Unix time now, nanoseconds: the clock of those stamps. */
 int64_t icmp_socket_wall_ns(void);
 
+/* One packet, or one ICMP error about a packet of ours, of a socket with IP_RECVERR. */
+struct icmp_socket_packet {
+	size_t len;
+	bool truncated;
+	int64_t stamp_ns; /* Unix; 0: not said */
+	/* of an error: */
+	int err_no;
+	bool local;   /* our own kernel's, not a router's */
+	uint32_t mtu; /* that would fit; 0: not said */
+};
+
+/* False when there is none. With an error, the bytes are what it quotes of our packet. */
+bool icmp_socket_receive(int fd, void *bytes, size_t cap, struct icmp_socket_packet *out);
+bool icmp_socket_error(int fd, void *bytes, size_t cap, struct icmp_socket_packet *out);
+
 struct icmp_socket_queue {
 	uint32_t bytes, room; /* that wait; that may wait */
 	uint32_t drops;       /* since the socket was made, for want of room or for other

@@ -1,20 +1,23 @@
-/* path: the way to an inside address, hop by hop, and whose network it runs over. Sockets
- * and readings around the pure cores of trace.h and path_rules.h. */
-#include <errno.h>
-#include <netinet/in.h>
+/* path: the way to an inside address, hop by hop, and whose network it runs over: to one
+ * target, or to each link of the server's list in turn. A list that one run does not
+ * finish goes on in the next, where it stood. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
-#include "probes/probe.h"
+#include "probes/wan/path_job.h"
 #include "probes/wan/path_networks.h"
-#include "probes/wan/resolve.h"
-#include "probes/wan/trace_socket.h"
 
-enum { WINDOW = 6, PORT_UDP = 33434, PORT_TCP = 443, REASON_MAX = 1024 };
+enum {
+	WINDOW = 6,  /* hops of icmp that are under way at once */
+	AT_ONCE = 8, /* links of a list that are traced at once */
+};
 
 #define DEADLINE_MARGIN_NS (100 * HT_NS_PER_MS) /* to report before we are cancelled */
 #define GAP_NS             (20 * HT_NS_PER_MS)  /* 50 packets a second at most */
+#define GAP_LIST_NS        (40 * HT_NS_PER_MS)  /* and 200 for a whole list */
 
 struct path_options {
 	char *target;
@@ -23,17 +26,16 @@ struct path_options {
 	struct ht_list networks; /* struct path_network_item */
 };
 
-static const char *const method_names[] = {
-	[TRACE_ICMP] = "icmp", [TRACE_UDP] = "udp", [TRACE_TCP] = "tcp", NULL
-};
 enum { FAMILY_ANY, FAMILY_4, FAMILY_6 };
 static const char *const family_names[] = { "any", "ipv4", "ipv6", NULL };
 
 #define OPT(f) offsetof(struct path_options, f)
 static const struct ht_option option_rows[] = {
-	{ "target", HT_OPT_STRING, OPT(target), .min = 1, .max = 253, .required = true,
-	    .help = "an inside address of the network, or a name" },
-	{ "method", HT_OPT_ENUM, OPT(method), .def = "icmp", .names = method_names,
+	{ "target", HT_OPT_STRING, OPT(target), .min = 1, .max = 253,
+	    .help =
+		"an inside address of the network, or a name; without it each link of "
+		"the server's list" },
+	{ "method", HT_OPT_ENUM, OPT(method), .def = "icmp", .names = path_method_names,
 	    .help = "what is sent; udp and tcp need no rights" },
 	{ "port", HT_OPT_INT, OPT(port), .min = 0, .max = 65535, .def = "0",
 	    .help = "of udp and tcp; 0: 33434 for udp, 443 for tcp" },
@@ -59,337 +61,281 @@ static const enum ht_metric path_metrics[] = { HT_M_PATH_STATUS, HT_M_PATH_TARGE
 	HT_M_PATH_METHOD, HT_M_PATH_HOPS, HT_M_PATH_TRACE, HT_M_PATH_NETWORK,
 	HT_M_PATH_REASON };
 
+struct path_item {
+	char id[HT_INSTANCE_MAX + 1]; /* the link's */
+	struct ht_addr addr;
+};
+
 struct path_run {
 	const struct path_options *o;
 	const struct probe_host *host;
-	struct resolve *resolve;
-	struct sockaddr_storage to;
+	struct path_settings settings;
 	struct path_rule *rules;
-	struct trace_socket socket;
-	struct trace trace;
-	uv_timer_t timer;
-	bool opened, finished;
-	size_t n_closing;
+	struct path_item *items; /* of the list, by id; NULL: o->target is the only one */
+	size_t n;                /* to be traced */
+	size_t first;            /* index of the item that is first this time */
+	size_t n_begun;
+	size_t n_told; /* without a gap from the first on, as far as is known */
+	struct path_job jobs[AT_ONCE];
+	size_t place[AT_ONCE]; /* of each job: n_begun when it began */
+	size_t n_active;
+	bool over;
 	void (*closed)(void *arg);
 	void *closed_arg;
-	int64_t started_ns;
-	char target[HT_ADDR_TEXT];
 };
 
-/* ---- readings ---- */
+/* ---- the list ---- */
 
-static void emit_string(const struct path_run *r, enum ht_metric m, const char *v)
+/* Targets of a role ("<link>:gateway") are no links. */
+static bool is_link(const struct ht_target *t)
 {
-	r->host->emit(r->host, &(struct ht_reading){ .metric = m,
-				   .instance = r->host->instance,
-				   .at_ns = r->started_ns,
-				   .string = v });
+	return t->where.place == HT_PLACE_ADDRESS && !strchr(t->id, ':');
 }
 
-static void judge(const struct path_run *r, struct path_verdict *out)
+static ht_err copy_list(struct path_run *r, const struct ht_targets *list)
 {
-	static const struct probe_site nowhere;
-	const struct probe_site *site = r->host->site ? r->host->site : &nowhere;
-	const struct path_rules rules = { .at = r->rules,
-		.n = r->o->networks.n,
-		.own = site->subnets,
-		.n_own = site->n_subnets };
-	struct path_hop hops[TRACE_TTL_MAX];
-	const struct path_way way = { .hops = hops,
-		.n = trace_n_hops(&r->trace),
-		.target = &r->trace.plan.target };
+	r->items = calloc(list->n + 1, sizeof(*r->items));
+	if (!r->items)
+		return HT_NOMEM;
+	for (size_t i = 0; i < list->n; i++) {
+		struct path_item *item = &r->items[r->n];
 
-	for (size_t i = 0; i < way.n; i++)
-		hops[i] = (struct path_hop){ r->trace.hops[i].from, r->trace.hops[i].n };
-	path_rules_judge(&rules, &way, out);
-}
-
-/* The verdict's sentence, then what else a reader must know of the trace. */
-static void emit_network(const struct path_run *r)
-{
-	char reason[REASON_MAX], words[256];
-	struct path_verdict v;
-	uint32_t forged = r->trace.ignored.forged;
-
-	judge(r, &v);
-	int len = snprintf(reason, sizeof(reason), "%s", v.reason);
-
-	if (r->trace.end != TRACE_REACHED) {
-		trace_end_words(&r->trace, words, sizeof(words));
-		len += snprintf(
-		    reason + len, sizeof(reason) - (size_t)len, "; the trace %s", words);
+		if (!is_link(&list->at[i]))
+			continue;
+		snprintf(item->id, sizeof(item->id), "%s", list->at[i].id);
+		item->addr = list->at[i].where.addr;
+		r->n++;
 	}
-	if (forged)
-		snprintf(reason + len, sizeof(reason) - (size_t)len,
-		    "; %u forged answer%s ignored", forged,
-		    forged == 1 ? " was" : "s were");
-	emit_string(r, HT_M_PATH_NETWORK, path_network_name(v.network));
-	emit_string(r, HT_M_PATH_REASON, reason);
+	return HT_OK;
 }
 
-/* What an errno of opening or sending means as a status. */
-static const char *status_of(int err_no)
+/* Where an earlier run stopped: the first link that is not before that one. */
+static void find_first(struct path_run *r)
 {
-	switch (err_no) {
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-	case ENETDOWN:
-	case EADDRNOTAVAIL:
-		return "unreachable";
-	case EPERM:
-	case EACCES:
-		return "denied";
-	default:
-		return "error";
+	char id[HT_INSTANCE_MAX + 1];
+	size_t len = 0;
+	const void *bytes = r->host->recall(r->host, &len);
+
+	if (!bytes || len == 0 || len > HT_INSTANCE_MAX)
+		return;
+	memcpy(id, bytes, len);
+	id[len] = '\0';
+	while (r->first < r->n && strcmp(r->items[r->first].id, id) < 0)
+		r->first++;
+	if (r->first == r->n)
+		r->first = 0;
+}
+
+static void remember(const struct path_run *r)
+{
+	size_t len = 0;
+	const char *id = "";
+
+	if (r->n_told < r->n) {
+		id = r->items[(r->first + r->n_told) % r->n].id;
+		len = strlen(id);
+	}
+	/* If it cannot be kept, the next run begins where this one did. */
+	(void)r->host->remember(r->host, id, len);
+}
+
+/* ---- the run ---- */
+
+static void start_job(struct path_run *r, struct path_job *j)
+{
+	char address[HT_ADDR_TEXT];
+	size_t at = r->n_begun++;
+
+	r->place[j - r->jobs] = at;
+	r->n_active++;
+	if (!r->items) {
+		path_job_start(j, r->host->instance, r->o->target);
+		return;
+	}
+	const struct path_item *item = &r->items[(r->first + at) % r->n];
+
+	/* The first have had all the time there is: told, however far they came. */
+	j->keep_cut = at >= AT_ONCE;
+	ht_addr_format(&item->addr, address);
+	path_job_start(j, item->id, address);
+}
+
+static void pump(struct path_run *r)
+{
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		if (!r->jobs[i].active && r->n_begun < r->n &&
+		    ht_mono_ns() < r->settings.deadline_ns)
+			start_job(r, &r->jobs[i]);
 	}
 }
 
-static const char *status_of_trace(const struct trace *t)
+static void release(struct path_run *r)
 {
-	switch (t->end) {
-	case TRACE_REACHED:
-		return "ok";
-	case TRACE_UNREACHABLE:
-		return "unreachable";
-	case TRACE_UNSENDABLE:
-		return status_of(t->err_no);
-	default:
-		return trace_reach(t) ? "incomplete" : "timeout";
-	}
-}
-
-static void emit_trace(const struct path_run *r)
-{
-	char text[TRACE_TEXT];
-	size_t hops = trace_reach(&r->trace);
-
-	if (hops)
-		r->host->emit(r->host, &(struct ht_reading){ .metric = HT_M_PATH_HOPS,
-					   .instance = r->host->instance,
-					   .at_ns = r->started_ns,
-					   .number = (double)hops });
-	trace_text(&r->trace, text);
-	if (text[0])
-		emit_string(r, HT_M_PATH_TRACE, text);
-	emit_network(r);
-}
-
-static void begin_report(struct path_run *r)
-{
-	char method[32];
-	int64_t port = r->o->port;
-
-	r->finished = true;
-	uv_timer_stop(&r->timer);
-	if (r->target[0])
-		emit_string(r, HT_M_PATH_TARGET, r->target);
-	if (r->o->method == TRACE_ICMP)
-		snprintf(method, sizeof(method), "icmp");
-	else
-		snprintf(method, sizeof(method), "%s/%d", method_names[r->o->method],
-		    port                        ? (int)port
-		    : r->o->method == TRACE_UDP ? PORT_UDP
-						: PORT_TCP);
-	emit_string(r, HT_M_PATH_METHOD, method);
+	path_networks_free(r->rules, r->o->networks.n);
+	free(r->items);
+	r->rules = NULL;
+	r->items = NULL;
 }
 
 static void finish(struct path_run *r)
 {
-	begin_report(r);
-	emit_trace(r);
-	emit_string(r, HT_M_PATH_STATUS, status_of_trace(&r->trace));
+	r->over = true;
+	if (r->items)
+		remember(r);
 	r->host->done(r->host);
 }
 
-/* It ended before the first packet. */
-static void finish_with(struct path_run *r, const char *status, const char *why)
+/* The earliest that was cut is where the next run begins. */
+static void note_told(struct path_run *r)
 {
-	r->host->forget(r->host, r);
-	resolve_cancel(r->resolve);
-	r->resolve = NULL;
-	begin_report(r);
-	emit_string(r, HT_M_PATH_NETWORK, path_network_name(PATH_UNKNOWN));
-	emit_string(r, HT_M_PATH_REASON, why);
-	emit_string(r, HT_M_PATH_STATUS, status);
-	r->host->done(r->host);
-}
+	size_t told = r->n_begun;
 
-/* ---- the trace ---- */
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		const struct path_job *j = &r->jobs[i];
+		bool missing = j->active || (j->cut && j->keep_cut);
 
-static void on_timer(uv_timer_t *timer);
-
-static void pump(struct path_run *r)
-{
-	int64_t now = ht_mono_ns();
-	struct trace_probe p;
-
-	if (r->finished)
-		return;
-	while (trace_next(&r->trace, now, &p)) {
-		int err_no = trace_socket_send(&r->socket, &p);
-
-		if (err_no)
-			trace_unsent(&r->trace, p.no, err_no);
-		now = ht_mono_ns();
+		if (missing && r->place[i] < told)
+			told = r->place[i];
 	}
-	if (r->trace.end != TRACE_RUNNING) {
+	r->n_told = told;
+}
+
+static void on_ended(struct path_job *j)
+{
+	struct path_run *r = j->owner;
+
+	r->n_active--;
+	if (r->closed) {
+		if (r->n_active == 0) {
+			release(r);
+			r->closed(r->closed_arg);
+		}
+		return;
+	}
+	pump(r);
+	note_told(r);
+	if (r->n_active == 0)
 		finish(r);
-		return;
-	}
-	int64_t left = trace_wake_ns(&r->trace) - now;
-
-	uv_update_time(r->host->loop);
-	uv_timer_start(&r->timer, on_timer,
-	    left > 0 ? (uint64_t)((left + HT_NS_PER_MS - 1) / HT_NS_PER_MS) : 0, 0);
 }
 
-/* What has arrived is read before anything is given up: a late loop loses no hop. */
-static void on_timer(uv_timer_t *timer)
+/* ---- life ---- */
+
+static uint16_t port_of(const struct path_options *o)
 {
-	struct path_run *r = timer->data;
+	static const uint16_t usual[] = {
+		[TRACE_ICMP] = 0, [TRACE_UDP] = 33434, [TRACE_TCP] = 443
+	};
 
-	trace_socket_drain(&r->socket);
-	pump(r);
+	return o->port ? (uint16_t)o->port : usual[o->method];
 }
 
-static void on_answer(void *arg, const struct trace_answer *a)
-{
-	struct path_run *r = arg;
-
-	trace_answer(&r->trace, a);
-}
-
-static void on_forged(void *arg)
-{
-	struct path_run *r = arg;
-
-	r->trace.ignored.forged++;
-}
-
-static void on_turn(void *arg)
-{
-	pump(arg);
-}
-
-/* ---- the way to it: address, socket ---- */
-
-static void begin(struct path_run *r, int fd, bool raw)
-{
-	const struct trace_events events = { r, on_answer, on_forged, on_turn };
-
-	r->opened = true;
-	ht_err err = trace_socket_open_take(&r->socket, r->host->loop,
-	    (enum trace_method)r->o->method, (const struct sockaddr *)&r->to, fd, raw,
-	    &events);
-	if (err) {
-		char why[128];
-		int err_no = errno;
-
-		snprintf(why, sizeof(why), "nothing can be sent to %s: %s", r->target,
-		    strerror(err_no));
-		finish_with(r, status_of(err_no), why);
-		return;
-	}
-	const struct trace_plan plan = { .target = r->socket.target,
-		.self = r->socket.source,
-		.ttl_max = (uint8_t)r->o->max_hops,
-		.per_hop = (uint8_t)r->o->per_hop,
-		.window = r->o->method == TRACE_ICMP ? WINDOW : 1,
-		.silent_max = (uint8_t)r->o->max_silent,
-		.wait_ns = r->o->wait_ns,
-		.gap_ns = GAP_NS,
-		.deadline_ns = r->host->deadline_ns - DEADLINE_MARGIN_NS };
-
-	r->started_ns = ht_mono_ns();
-	trace_init(&r->trace, &plan, r->started_ns);
-	pump(r);
-}
-
-static void on_socket(void *arg, const struct probe_grant *grant)
-{
-	struct path_run *r = arg;
-
-	if (!grant->err)
-		begin(r, grant->fd, grant->raw);
-	else if (grant->err == HT_DENIED)
-		finish_with(r, "denied",
-		    "the agent may open no ICMP socket; method udp and tcp need no "
-		    "rights");
-	else
-		finish_with(r, "error", "no ICMP socket could be opened");
-}
-
-static void set_port(struct path_run *r)
-{
-	int64_t port = r->o->port                  ? r->o->port
-		       : r->o->method == TRACE_UDP ? PORT_UDP
-						   : PORT_TCP;
-	uint16_t wire = r->o->method == TRACE_ICMP ? 0 : htons((uint16_t)port);
-
-	if (r->to.ss_family == AF_INET)
-		((struct sockaddr_in *)&r->to)->sin_port = wire;
-	else
-		((struct sockaddr_in6 *)&r->to)->sin6_port = wire;
-}
-
-static void on_address(void *arg, ht_err err, const struct sockaddr *addr)
-{
-	struct path_run *r = arg;
-	bool v4 = addr && addr->sa_family == AF_INET;
-
-	r->resolve = NULL;
-	if (err) {
-		finish_with(r, "unresolved", "the target's name has no address");
-		return;
-	}
-	memcpy(
-	    &r->to, addr, v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-	resolve_format(addr, r->target);
-	set_port(r);
-	if (r->o->method != TRACE_ICMP) {
-		begin(r, -1, false);
-		return;
-	}
-	err = r->host->ask(
-	    r->host, v4 ? PROBE_ICMP4_SOCKET : PROBE_ICMP6_SOCKET, NULL, on_socket, r);
-	if (err)
-		finish_with(r, "error", "the agent's monitor takes no more requests");
-}
-
-/* The name server is silent, or the monitor is. */
-static void on_unready(uv_timer_t *timer)
-{
-	struct path_run *r = timer->data;
-
-	if (r->resolve)
-		finish_with(r, "unresolved", "no name server answered in time");
-	else
-		finish_with(r, "error", "the agent's monitor did not answer in time");
-}
-
-static ht_err path_start(void *run, const void *options, const struct probe_host *host)
+static void set_up(struct path_run *r)
 {
 	static const int families[] = {
 		[FAMILY_ANY] = AF_UNSPEC, [FAMILY_4] = AF_INET, [FAMILY_6] = AF_INET6
 	};
+	static const struct probe_site nowhere;
+	const struct path_options *o = r->o;
+	const struct probe_site *site = r->host->site ? r->host->site : &nowhere;
+
+	r->settings = (struct path_settings){ .method = (enum trace_method)o->method,
+		.port = port_of(o),
+		.family = families[o->family],
+		.ttl_max = (uint8_t)o->max_hops,
+		.per_hop = (uint8_t)o->per_hop,
+		.silent_max = (uint8_t)o->max_silent,
+		.window = o->method == TRACE_ICMP ? WINDOW : 1,
+		.wait_ns = o->wait_ns,
+		.gap_ns = o->target ? GAP_NS : GAP_LIST_NS,
+		.deadline_ns = r->host->deadline_ns - DEADLINE_MARGIN_NS,
+		.rules = { .at = r->rules,
+		    .n = o->networks.n,
+		    .own = site->subnets,
+		    .n_own = site->n_subnets } };
+	for (size_t i = 0; i < AT_ONCE; i++)
+		r->jobs[i] = (struct path_job){ .host = r->host,
+			.settings = &r->settings,
+			.ended = on_ended,
+			.owner = r };
+}
+
+/* Nobody says where to: that too is told. */
+static void tell_no_target(const struct path_run *r)
+{
+	const struct ht_reading readings[] = {
+		{ .metric = HT_M_PATH_REASON,
+		    .string = "no `target` is named, and the server has sent no list of "
+			      "links" },
+		{ .metric = HT_M_PATH_STATUS, .string = "error" },
+	};
+
+	for (size_t i = 0; i < HT_COUNT(readings); i++) {
+		struct ht_reading reading = readings[i];
+
+		reading.instance = r->host->instance;
+		reading.at_ns = ht_mono_ns();
+		r->host->emit(r->host, &reading);
+	}
+}
+
+static ht_err path_start(void *run, const void *options, const struct probe_host *host)
+{
+	static const struct ht_targets none;
 	struct path_run *r = run;
+	const struct ht_targets *list = host->site ? host->site->targets : NULL;
 
 	r->o = options;
 	r->host = host;
-	r->started_ns = ht_mono_ns();
 	ht_err err = path_networks_build(&r->o->networks, &r->rules);
-	if (err)
+
+	r->n = 1;
+	if (!err && !r->o->target) {
+		r->n = 0;
+		err = copy_list(r, list ? list : &none);
+	}
+	if (err) {
+		release(r);
 		return err;
-	uv_timer_init(host->loop, &r->timer);
-	r->timer.data = r;
-	int64_t left = host->deadline_ns - DEADLINE_MARGIN_NS - r->started_ns;
-	uv_timer_start(
-	    &r->timer, on_unready, left > 0 ? (uint64_t)(left / HT_NS_PER_MS) : 0, 0);
-	err = resolve_start(
-	    host->loop, r->o->target, families[r->o->family], on_address, r, &r->resolve);
-	if (err)
-		finish_with(r, "error", "the target's name could not be looked up");
+	}
+	set_up(r);
+	if (r->n == 0) {
+		tell_no_target(r);
+		r->over = true;
+		r->host->done(r->host);
+		return HT_OK;
+	}
+	if (r->items)
+		find_first(r);
+	pump(r);
 	return HT_OK;
+}
+
+/* Another list of the server's: the next run has it, this one ends with what it copied.
+ */
+static ht_err path_retarget(void *run, const void *options)
+{
+	const struct path_run *r = run;
+
+	(void)options;
+	return r->over ? HT_INVALID : HT_OK;
+}
+
+static void path_cancel(void *run, void (*closed)(void *arg), void *arg)
+{
+	struct path_run *r = run;
+
+	if (r->closed)
+		return;
+	r->closed = closed;
+	r->closed_arg = arg;
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		if (r->jobs[i].active)
+			path_job_cancel(&r->jobs[i]);
+	}
+	if (r->n_active == 0) {
+		release(r);
+		closed(arg);
+	}
 }
 
 static ht_err path_check(
@@ -404,42 +350,6 @@ static ht_err path_check(
 	return path_networks_check(&o->networks, fault);
 }
 
-/* ---- the end ---- */
-
-static void closed_one(void *arg)
-{
-	struct path_run *r = arg;
-
-	if (--r->n_closing)
-		return;
-	path_networks_free(r->rules, r->o->networks.n);
-	r->rules = NULL;
-	r->closed(r->closed_arg);
-}
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-	closed_one(handle->data);
-}
-
-static void path_cancel(void *run, void (*closed)(void *arg), void *arg)
-{
-	struct path_run *r = run;
-
-	if (r->closed)
-		return;
-	r->finished = true;
-	r->closed = closed;
-	r->closed_arg = arg;
-	r->host->forget(r->host, r);
-	resolve_cancel(r->resolve);
-	r->resolve = NULL;
-	r->n_closing = r->opened ? 2 : 1;
-	uv_close((uv_handle_t *)&r->timer, on_timer_closed);
-	if (r->opened)
-		trace_socket_close(&r->socket, closed_one);
-}
-
 const struct probe_ops probe_path = {
 	.name = "path",
 	.help =
@@ -450,5 +360,6 @@ const struct probe_ops probe_path = {
 	.run_size = sizeof(struct path_run),
 	.start = path_start,
 	.cancel = path_cancel,
+	.retarget = path_retarget,
 	.check = path_check,
 };

@@ -12,9 +12,10 @@ void trace_init(struct trace *t, const struct trace_plan *plan, int64_t now)
 	assert(plan->ttl_max >= 1 && plan->ttl_max <= TRACE_TTL_MAX);
 	assert(plan->per_hop >= 1 && plan->per_hop <= TRACE_PER_HOP_MAX);
 	assert(plan->window >= 1 && plan->window <= TRACE_WINDOW_MAX);
-	*t = (struct trace){
-		.plan = *plan, .base = 1, .last = plan->ttl_max, .next_ns = now
-	};
+	*t = (struct trace){ .plan = *plan,
+		.base = 1,
+		.last = plan->ttl_max,
+		.next_ns = plan->begin_ns > now ? plan->begin_ns : now };
 }
 
 static struct trace_hop *hop_of(struct trace *t, uint16_t no)

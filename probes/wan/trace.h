@@ -33,6 +33,7 @@ struct trace_plan {
 	uint8_t silent_max;  /* stop after so many silent hops in a row; at least 1 */
 	int64_t wait_ns;     /* how long an answer is waited for */
 	int64_t gap_ns;      /* between two packets */
+	int64_t begin_ns;    /* no packet before, whatever `now` is */
 	int64_t deadline_ns; /* stop then, whatever is missing */
 };
 

@@ -24,6 +24,7 @@ struct transfer {
 	size_t header_bytes;
 	bool too_large, stopped, no_authorities;
 	char error[CURL_ERROR_SIZE];
+	int64_t low_speed, low_speed_s; /* once the answer has begun */
 };
 
 struct transfers {
@@ -308,11 +309,20 @@ static void finish_ready(struct transfers *t)
 
 /* ── what comes and goes ─────────────────────────────────────────────────────────── */
 
+/* curl reads these two anew each time it looks at the speed. */
+static void mind_the_speed(struct transfer *x)
+{
+	curl_easy_setopt(x->easy, CURLOPT_LOW_SPEED_LIMIT, (long)x->low_speed);
+	curl_easy_setopt(x->easy, CURLOPT_LOW_SPEED_TIME, (long)x->low_speed_s);
+}
+
 static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
 {
 	struct transfer *x = arg;
 	size_t len = size * n;
 
+	if (!x->header_bytes)
+		mind_the_speed(x);
 	x->header_bytes += len;
 	x->too_large = x->header_bytes > TRANSFER_HEADERS_MAX;
 	if (x->too_large)
@@ -408,8 +418,6 @@ static void set_limits(struct transfer *x, const struct transfer_request *r)
 
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)r->timeout_ms);
-	curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, (long)r->low_speed);
-	curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)r->low_speed_s);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE,
 	    (long)(r->buffer_bytes ? r->buffer_bytes : BUFFER_BYTES));
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
@@ -459,7 +467,10 @@ static ht_err copy_host(struct transfer *x, const char *text)
 
 	if (err)
 		return err == HT_NOMEM ? err : HT_INVALID;
-	x->host = strdup(url.host);
+	size_t len = strlen(url.host);
+
+	/* no certificate has the final dot of an absolute name */
+	x->host = strndup(url.host, len - (len > 1 && url.host[len - 1] == '.'));
 	return x->host ? HT_OK : HT_NOMEM;
 }
 
@@ -497,6 +508,8 @@ ht_err transfer_start(struct transfers *t, const struct transfer_request *r,
 	x->max_bytes = r->max_bytes;
 	x->timeout_ms = r->timeout_ms;
 	x->started_ns = ht_mono_ns();
+	x->low_speed = r->low_speed;
+	x->low_speed_s = r->low_speed_s;
 	x->easy = curl_easy_init();
 	ht_err err = x->easy ? build(x, r) : HT_NOMEM;
 

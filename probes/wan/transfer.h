@@ -82,8 +82,9 @@ struct transfer_request {
 			    */
 	int64_t timeout_ms; /* for all of it; at least 1 */
 	int64_t max_bytes;  /* of the received body; 0: no ceiling */
-	int64_t low_speed;  /* bytes a second; 0: no such rule */
-	int64_t low_speed_s;
+	/* Bytes a second, and how long it may be less once the answer has begun: who
+	 * thinks before he speaks is not slow. 0: no such rule. */
+	int64_t low_speed, low_speed_s;
 	int64_t send_bytes;   /* of the sent body; -1: until `send` gives 0 (chunked) */
 	int64_t buffer_bytes; /* most bytes of one `body`; 0: 16 KiB */
 };

@@ -32,7 +32,8 @@ static const char *const link_kinds[] = { "province-wan", "government-wan", "int
 static const char *const problem_kinds[] = { "link-down", "link-unreachable",
 	"link-degraded", "link-unstable", "link-unpingable", "on-backup", "agent-silent",
 	"vantage-blind", "certificate-expiry", "disk-ceiling", "queue-growing",
-	"peer-silent", NULL };
+	"peer-silent", "link-below-contract", "link-saturated", "link-contradiction",
+	NULL };
 
 static const struct {
 	const char *name;

@@ -30,6 +30,10 @@ static const struct words kinds[] = {
 	{ "disk-ceiling", "Đĩa máy chủ sắp đầy", "Server disk nearly full" },
 	{ "queue-growing", "Hàng đợi máy chủ tăng", "Server queue grows" },
 	{ "peer-silent", "Máy chủ bạn im lặng", "Peer server silent" },
+	{ "link-below-contract", "Không đủ tốc độ hợp đồng", "Less than contracted" },
+	{ "link-saturated", "Đường truyền đầy", "Link full" },
+	{ "link-contradiction", "Số liệu băng thông mâu thuẫn",
+	    "Contradicting bandwidth figures" },
 };
 
 static const struct words *words_of(const char *kind)

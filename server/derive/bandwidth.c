@@ -191,8 +191,6 @@ static int rates(const struct bandwidth_poll *a, const struct bandwidth_poll *b,
 			 y = rate_poll_of(b, b->in_octets);
 	enum rate_verdict in, out;
 
-	if (isnan(y.speed_bps))
-		y.speed_bps = a->speed_bps;
 	if (strcmp(a->interface, b->interface) != 0)
 		return USAGE_GAP_INTERFACE;
 	if (b->at_ms - a->at_ms > USAGE_APART_MS)
@@ -208,14 +206,14 @@ static int rates(const struct bandwidth_poll *a, const struct bandwidth_poll *b,
 }
 
 static ht_err poll_put(struct db *db, const char *link, const struct fold_input *in,
-    struct bandwidth_poll *p)
+    enum journal_lane lane, const struct bandwidth_poll *p)
 {
 	char octets[2][24];
 
 	snprintf(octets[0], sizeof(octets[0]), "%" PRIu64, p->in_octets);
 	snprintf(octets[1], sizeof(octets[1]), "%" PRIu64, p->out_octets);
 	return db_exec(db, &bandwidth_sql, BANDWIDTH_SQL_POLL_PUT, "ssissDissiDDDi", link,
-	    in->row->agent, (int64_t)in->row->lane, p->interface, text_or_null(p->why),
+	    in->row->agent, (int64_t)lane, p->interface, text_or_null(p->why),
 	    p->confidence, p->at_ms, octets[0], octets[1],
 	    (int64_t)(p->bits ? p->bits : 64), p->uptime_s, p->discontinuity_s,
 	    p->speed_bps, p->journal_id);
@@ -234,6 +232,10 @@ static void inherit(struct bandwidth_poll *p, const struct bandwidth_poll *befor
 		p->confidence = before->confidence;
 	if (isnan(p->speed_bps))
 		p->speed_bps = before->speed_bps;
+	if (!p->bits)
+		p->bits = before->bits;
+	if (isnan(p->discontinuity_s))
+		p->discontinuity_s = before->discontinuity_s;
 }
 
 static bool stands_still(
@@ -242,6 +244,31 @@ static bool stands_still(
 	return strcmp(known->interface, p->interface) == 0 &&
 	       rate_stands_still(p->at_ms - known->at_ms, known->in_octets, p->in_octets,
 		   known->out_octets, p->out_octets);
+}
+
+/* One poll after the newest known one. */
+static ht_err apply_poll(struct hour *t, const struct fold_input *in,
+    struct bandwidth_subject *s, struct bandwidth_poll *p)
+{
+	struct bandwidth_poll *known = &s->known;
+	bool live = in->row->lane == JOURNAL_DATA, first = known->at_ms == INT64_MIN;
+	ht_err err = HT_OK;
+	double bps[2];
+
+	inherit(p, known);
+	if (!first && stands_still(known, p))
+		return HT_OK; /* the next one counts from the known one */
+	int gap = first ? -1 : rates(known, p, bps);
+	if (!first && gap < 0)
+		err = spread(t, known->at_ms, p->at_ms, bps[0], bps[1]);
+	/* The live lane tells the hole; the backlog, which begins where the hole does,
+	 * only fills it. */
+	if (!first && gap >= 0 && (live || gap != USAGE_GAP_APART))
+		err = count_gap(t, p->at_ms, gap);
+	if (!err && live && gap == USAGE_GAP_APART)
+		err = poll_put(t->db, s->link, in, JOURNAL_HIST, known);
+	*known = *p;
+	return err;
 }
 
 static ht_err apply_polls(
@@ -255,28 +282,15 @@ static ht_err apply_polls(
 
 	for (size_t i = 0; i < s->n_polls && !err; i++) {
 		struct bandwidth_poll *p = &s->polls[i];
-		bool first = known->at_ms == INT64_MIN;
-		double bps[2];
 
-		if (!p->has_in || !p->has_out || (!first && p->at_ms <= known->at_ms))
-			continue;
-		if (!first)
-			inherit(p, known);
-		if (!first && stands_still(known, p))
-			continue;
-		int gap = first ? -1 : rates(known, p, bps);
-		/* The live lane tells the hole; the backlog only fills it. */
-		bool silent = gap == USAGE_GAP_APART && in->row->lane == JOURNAL_HIST;
-		if (!first && gap < 0)
-			err = spread(&t, known->at_ms, p->at_ms, bps[0], bps[1]);
-		else if (!first && !silent)
-			err = count_gap(&t, p->at_ms, gap);
-		*known = *p;
+		if (p->has_in && p->has_out &&
+		    (known->at_ms == INT64_MIN || p->at_ms > known->at_ms))
+			err = apply_poll(&t, in, s, p);
 	}
 	if (!err)
 		err = hour_save(&t);
 	if (!err && known->at_ms != INT64_MIN)
-		err = poll_put(db, s->link, in, known);
+		err = poll_put(db, s->link, in, in->row->lane, known);
 	return err;
 }
 
@@ -415,10 +429,23 @@ static ht_err reset(struct db *db)
 	return err ? err : problem_reset(db, kinds, HT_COUNT(kinds));
 }
 
+/* Nothing is decided here; only when the next row is needed. */
+static ht_err settle(struct db *db, struct fold_settle *s)
+{
+	struct db_rows *r = db_start(db, &bandwidth_sql, BANDWIDTH_SQL_NEXT_DUE, "");
+	ht_err err = db_next(r);
+
+	if (!err && !db_is_null(r, 0))
+		s->due_ms = db_int(r, 0);
+	db_done(r);
+	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
 const struct fold fold_bandwidth = {
 	.name = "bandwidth",
 	.version = 1,
 	.sources = 1u << JOURNAL_AGENT | 1u << JOURNAL_OPERATOR | 1u << JOURNAL_SERVER,
 	.apply = apply,
 	.reset = reset,
+	.settle = settle,
 };

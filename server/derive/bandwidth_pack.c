@@ -36,13 +36,14 @@ static uint64_t counter(const char *text)
 	return text ? strtoull(text, NULL, 10) : 0;
 }
 
-static ht_err known_get(struct reader *r, const char *link, struct bandwidth_poll *out)
+static ht_err lane_get(struct reader *r, const char *link, enum journal_lane lane,
+    struct bandwidth_poll *out)
 {
 	struct db_rows *rows = db_start(r->db, &bandwidth_sql, BANDWIDTH_SQL_POLL_GET,
-	    "ssi", link, r->in->row->agent, (int64_t)r->in->row->lane);
+	    "ssi", link, r->in->row->agent, (int64_t)lane);
 	ht_err err = db_next(rows);
 
-	*out = (struct bandwidth_poll){ .at_ms = INT64_MIN };
+	*out = (struct bandwidth_poll){ .at_ms = INT64_MIN, .confidence = NAN };
 	if (!err) {
 		text_copy(out->interface, sizeof(out->interface), db_text(rows, 0));
 		text_copy(out->why, sizeof(out->why), db_text(rows, 1));
@@ -58,6 +59,23 @@ static ht_err known_get(struct reader *r, const char *link, struct bandwidth_pol
 	}
 	db_done(rows);
 	return err == HT_NOTFOUND ? HT_OK : err;
+}
+
+/* An agent tells the names of things when they change: a backlog that tells none has the
+ * interface of the live polls. */
+static ht_err known_get(struct reader *r, const char *link, struct bandwidth_poll *out)
+{
+	struct bandwidth_poll live;
+	ht_err err = lane_get(r, link, r->in->row->lane, out);
+
+	if (err || out->at_ms != INT64_MIN || r->in->row->lane != JOURNAL_HIST)
+		return err;
+	err = lane_get(r, link, JOURNAL_DATA, &live);
+	if (!err && live.at_ms != INT64_MIN) {
+		*out = live;
+		out->at_ms = INT64_MIN;
+	}
+	return err;
 }
 
 static ht_err subject_new(

@@ -24,7 +24,8 @@ static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	    " in_octets = excluded.in_octets, out_octets = excluded.out_octets,"
 	    " bits = excluded.bits, uptime_s = excluded.uptime_s,"
 	    " discontinuity_s = excluded.discontinuity_s,"
-	    " speed_bps = excluded.speed_bps, journal_id = excluded.journal_id",
+	    " speed_bps = excluded.speed_bps, journal_id = excluded.journal_id"
+	    " WHERE excluded.at_ms >= bandwidth_poll.at_ms",
 	[BANDWIDTH_SQL_POLL_NEWEST] =
 	    "SELECT agent, interface, why, confidence, at_ms, speed_bps, journal_id"
 	    " FROM bandwidth_poll WHERE link = $1 ORDER BY at_ms DESC, agent, lane"
@@ -96,6 +97,8 @@ static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	    " document = excluded.document",
 	[BANDWIDTH_SQL_DUE] = "SELECT link FROM link_bandwidth WHERE due_ms <= $1"
 			      " ORDER BY due_ms, link LIMIT 1",
+	[BANDWIDTH_SQL_NEXT_DUE] =
+	    "SELECT min(due_ms) FROM link_bandwidth WHERE due_ms IS NOT NULL",
 	[BANDWIDTH_SQL_POLLS_REMOVE] = "DELETE FROM bandwidth_poll WHERE link = $1",
 	[BANDWIDTH_SQL_REMOVE] = "DELETE FROM link_bandwidth WHERE link = $1",
 	/* Months and hours from before the oldest row cannot be made again. */

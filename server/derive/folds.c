@@ -19,6 +19,7 @@ const struct fold *const folds[] = {
 	&fold_machines,
 	&fold_posture,
 	&fold_path,
+	&fold_smoke,
 	&fold_peer,
 
 	/* score */

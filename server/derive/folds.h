@@ -17,6 +17,7 @@ extern const struct fold fold_links;     /* links.c */
 extern const struct fold fold_machines;  /* machines.c */
 extern const struct fold fold_correct;   /* correct.c: after links */
 extern const struct fold fold_bandwidth; /* bandwidth.c */
+extern const struct fold fold_smoke;     /* smoke.c */
 extern const struct fold fold_path;      /* path.c */
 extern const struct fold fold_posture;   /* posture.c */
 extern const struct fold fold_score;     /* server/score/score.c */

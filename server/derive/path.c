@@ -7,6 +7,8 @@
 #include "server/derive/link_view.h"
 #include "server/derive/path_sql.h"
 
+#define KEEP_MS (INT64_C(800) * 24 * 3600 * 1000) /* two years and more */
+
 enum { TEXT_MAX = 240, TRACE_MAX = 600, SEEN_MAX = 256 };
 
 struct trace {
@@ -85,10 +87,11 @@ struct last {
 	char network[WORD_MAX];
 };
 
-static ht_err last_get(
-    struct db *db, const char *link, const char *agent, struct last *out)
+static ht_err last_get(struct db *db, const char *link, const char *agent,
+    const char *network, struct last *out)
 {
-	struct db_rows *r = db_start(db, &path_sql, PATH_SQL_LAST, "ss", link, agent);
+	struct db_rows *r =
+	    db_start(db, &path_sql, PATH_SQL_LAST, "sss", link, agent, network);
 	ht_err err = db_next(r);
 
 	*out = (struct last){ .there = !err };
@@ -108,7 +111,7 @@ static ht_err trace_put(struct db *db, const struct fold_input *in, const struct
 	const char *agent = in->row->agent, *network = network_of(t);
 	int64_t reached = strcmp(t->status, "ok") == 0, from_ms = t->at_ms;
 	struct last last;
-	ht_err err = last_get(db, t->link, agent, &last);
+	ht_err err = last_get(db, t->link, agent, network, &last);
 
 	if (err)
 		return err;
@@ -117,6 +120,11 @@ static ht_err trace_put(struct db *db, const struct fold_input *in, const struct
 		return HT_OK;
 	if (same && t->at_ms >= last.last_ms)
 		from_ms = last.from_ms;
+	else
+		err = db_exec(db, &path_sql, PATH_SQL_PRUNE, "ssi", t->link, agent,
+		    in->row->received_ms - KEEP_MS);
+	if (err)
+		return err;
 	return db_exec(db, &path_sql, PATH_SQL_PUT, "ssiisisssi", t->link, agent, from_ms,
 	    t->at_ms, network, reached, text_or_null(t->target), t->reason,
 	    text_or_null(t->hops), in->row->id);

@@ -4,8 +4,13 @@
 #define OLDEST_ID "coalesce((SELECT min(id) FROM journal WHERE source <> 'operator'), 0)"
 
 static const char *const sql[PATH_STATEMENTS] = {
+	/* What says nothing of the network breaks no span that does. */
 	[PATH_SQL_LAST] = "SELECT from_ms, last_ms, network FROM link_path"
-			  " WHERE link = $1 AND agent = $2 ORDER BY from_ms DESC LIMIT 1",
+			  " WHERE link = $1 AND agent = $2"
+			  " AND (network = 'unknown') = ($3 = 'unknown')"
+			  " ORDER BY from_ms DESC LIMIT 1",
+	[PATH_SQL_PRUNE] =
+	    "DELETE FROM link_path WHERE link = $1 AND agent = $2 AND last_ms < $3",
 	[PATH_SQL_PUT] =
 	    "INSERT INTO link_path (link, agent, from_ms, last_ms, network, reached,"
 	    " target, reason, trace, journal_id)"
@@ -23,6 +28,15 @@ static const char *const sql[PATH_STATEMENTS] = {
 	    " journal_id = excluded.journal_id"
 	    " WHERE excluded.at_ms >= link_inside.at_ms",
 	[PATH_SQL_RESET] = "DELETE FROM link_path WHERE journal_id >= " OLDEST_ID,
+	[PATH_SQL_PART_GET] = "SELECT sent, received, hist FROM rtt_part"
+			      " WHERE link = $1 AND from_ms = $2 AND agent = $3",
+	[PATH_SQL_PART_PUT] =
+	    "INSERT INTO rtt_part (link, from_ms, agent, sent, received, hist)"
+	    " VALUES ($1, $2, $3, $4, $5, $6)"
+	    " ON CONFLICT (link, from_ms, agent) DO UPDATE SET sent = excluded.sent,"
+	    " received = excluded.received, hist = excluded.hist",
+	[PATH_SQL_PARTS_PRUNE] = "DELETE FROM rtt_part WHERE link = $1 AND from_ms < $2",
+	[PATH_SQL_PARTS_RESET] = "DELETE FROM rtt_part",
 	[PATH_SQL_INSIDE_RESET] =
 	    "DELETE FROM link_inside WHERE journal_id >= " OLDEST_ID,
 };

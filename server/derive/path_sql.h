@@ -1,4 +1,4 @@
-/* The statements of fold_path. */
+/* The statements of fold_path and fold_smoke. */
 #ifndef HT_SERVER_DERIVE_PATH_SQL_H
 #define HT_SERVER_DERIVE_PATH_SQL_H
 
@@ -6,10 +6,15 @@
 
 enum path_statement {
 	PATH_SQL_LAST,
+	PATH_SQL_PRUNE,
 	PATH_SQL_PUT,
 	PATH_SQL_INSIDE_PUT,
 	PATH_SQL_RESET,
 	PATH_SQL_INSIDE_RESET,
+	PATH_SQL_PART_GET,
+	PATH_SQL_PART_PUT,
+	PATH_SQL_PARTS_PRUNE,
+	PATH_SQL_PARTS_RESET,
 	PATH_STATEMENTS
 };
 

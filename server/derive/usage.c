@@ -204,14 +204,25 @@ static bool is_office(struct usage_window *w, int64_t slot_ms)
 	       slot_ms + USAGE_SLOT_MS <= d->close_ms;
 }
 
+/* Whole slots of [from_ms, to_ms) that lie within [a_ms, b_ms). */
+static int64_t slots_within(const struct usage_figures *f, int64_t a_ms, int64_t b_ms)
+{
+	int64_t a = (a_ms > f->from_ms ? a_ms : f->from_ms) - f->from_ms,
+		b = (b_ms < f->to_ms ? b_ms : f->to_ms) - f->from_ms;
+	int64_t n = b / USAGE_SLOT_MS - (a + USAGE_SLOT_MS - 1) / USAGE_SLOT_MS;
+
+	return b > a && n > 0 ? n : 0;
+}
+
 static void declare(struct usage_window *w)
 {
-	for (int64_t at = w->f.from_ms; at < w->f.to_ms; at += USAGE_SLOT_MS) {
-		bool office = is_office(w, at);
+	w->f.declared = (w->f.to_ms - w->f.from_ms) / USAGE_SLOT_MS;
+	for (int64_t at = w->f.from_ms; at < w->f.to_ms; at = w->day.to_ms) {
+		const struct calendar_day *d = day_at(w, at);
+		int64_t n = d->works ? slots_within(&w->f, d->open_ms, d->close_ms) : 0;
 
-		w->f.declared++;
-		w->f.office_declared += office;
-		w->f.provisional += office && w->day.provisional;
+		w->f.office_declared += n;
+		w->f.provisional += d->provisional ? n : 0;
 	}
 }
 

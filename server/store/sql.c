@@ -11,7 +11,8 @@
 	"(SELECT id FROM journal WHERE source <> 'operator' AND received_ms < $1" \
 	" AND id <= $2 ORDER BY id LIMIT 500)"
 
-/* What a finding, a link, a machine, a score or an outage cites. */
+/* What a finding, a link, a machine, a score, an outage, a test of a link or its path
+ * cites. */
 #define CITED                                                                     \
 	"(SELECT json_each.value FROM link_fact, json_each(link_fact.evidence)"   \
 	" UNION SELECT json_each.value FROM machine, json_each(machine.evidence)" \
@@ -21,6 +22,8 @@
 	" UNION SELECT opened_journal FROM outage"                                \
 	" UNION SELECT closed_journal FROM outage"                                \
 	" UNION SELECT journal_id FROM outage_evidence"                           \
+	" UNION SELECT journal_id FROM bandwidth_test"                            \
+	" UNION SELECT journal_id FROM link_path"                                 \
 	" UNION SELECT json_each.value FROM outage, json_each(outage.evidence))"
 
 static const char *const sql[STORE_STATEMENTS] = {

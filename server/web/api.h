@@ -19,6 +19,8 @@ route_handler evidence_show;
 route_handler links_list, links_remove, links_show, machines_list, posture_list;
 /* api_bandwidth.c */
 route_handler links_bandwidth;
+/* api_smoke.c */
+route_handler links_smoke;
 /* api_outage.c */
 route_handler outages_list, outages_show, links_timeline, timelines_list;
 /* api_incident.c */

@@ -89,6 +89,16 @@ static void metrics_links(struct request *rq, struct ht_buf *b)
 	static const struct metric_family state = { "hatang_link_state",
 		"State of a link: 1 for the present one.", 4, 1 };
 
+	static const char *const rate_labels[] = { "agency", "link", "figure",
+		"direction" };
+	static const struct metric_family rate = {
+		"hatang_link_bandwidth_bits_per_second",
+		"Contracted, negotiated, measured, and used as 95th percentile; no line "
+		"while it is unknown.",
+		4, 1
+	};
+
+	metric_rows(rq, b, &rate, WEB_SQL_METRICS_BANDWIDTH, rate_labels, 4);
 	metric_states(rq, b, &state, WEB_SQL_METRICS_LINKS, labels, 4, states);
 	for (size_t i = 0; i < HT_COUNT(numbers); i++)
 		metric_rows(rq, b, &numbers[i], WEB_SQL_METRICS_LINKS, labels, 4);

@@ -66,6 +66,7 @@ static const struct param q_links[] = { PAGE, AGENCY,
 static const struct param q_month[] = {
 	{ .name = "month", .type = PARAM_TEXT, .max = 7 }
 };
+static const struct param q_smoke[] = { TIMES, { .name = "agent", .type = PARAM_ID } };
 static const struct param q_range[] = { TIMES };
 static const struct param q_timelines[] = { PAGE, AGENCY, TIMES,
 	{ .name = "provider", .type = PARAM_TEXT },
@@ -226,6 +227,8 @@ const struct route routes[] = {
 	{ ROUTE_GET, V1 "/links/{link}", "showLink", ROUTE_VIEWER, links_show },
 	{ ROUTE_GET, V1 "/links/{link}/bandwidth", "showBandwidth", ROUTE_VIEWER,
 	    links_bandwidth, QUERY(q_month) },
+	{ ROUTE_GET, V1 "/links/{link}/smoke", "showSmoke", ROUTE_VIEWER, links_smoke,
+	    QUERY(q_smoke) },
 	{ ROUTE_DELETE, V1 "/links/{link}", "removeLink", ROUTE_ADMIN, links_remove },
 	{ ROUTE_GET, V1 "/links/{link}/timeline", "showTimeline", ROUTE_VIEWER,
 	    links_timeline, QUERY(q_range) },

@@ -40,7 +40,9 @@
 static const char *const statements[WEB_SQL_STATEMENTS] = {
 	[WEB_SQL_DATA_VERSION] = "PRAGMA data_version",
 	[WEB_SQL_MARK_LINKS] =
-	    "SELECT count(*) || ' ' || coalesce(sum(since_ms % 1000003), 0) || ' ' ||"
+	    "SELECT (SELECT count(*) || ' ' || coalesce(max(journal_id), 0) FROM"
+	    " bandwidth_test) || ' ' || count(*) || ' ' ||"
+	    " coalesce(sum(since_ms % 1000003), 0) || ' ' ||"
 	    " coalesce(max(measured_ms), 0) || ' ' || group_concat(substr(state, 1, 3), "
 	    "'')"
 	    " FROM link_fact",
@@ -162,6 +164,14 @@ static const char *const statements[WEB_SQL_STATEMENTS] = {
 	[WEB_SQL_BANDWIDTH_FIRST] =
 	    "SELECT min(hour_ms) FROM bandwidth_hour WHERE link = $1",
 
+	[WEB_SQL_SMOKE_AGENTS] =
+	    "SELECT agent FROM rtt_part WHERE link = $1 AND from_ms >= $2 AND from_ms < "
+	    "$3"
+	    " GROUP BY agent ORDER BY sum(sent) DESC, agent LIMIT 64",
+	[WEB_SQL_SMOKE] =
+	    "SELECT from_ms, sent, received, hist FROM rtt_part WHERE link = $1"
+	    " AND agent = $2 AND from_ms >= $3 AND from_ms < $4 ORDER BY from_ms",
+
 	[WEB_SQL_MACHINES] =
 	    "SELECT m.id, m.class, m.confidence, m.random_mac, m.hostname, m.vendor, "
 	    "m.first_ms,"
@@ -267,6 +277,20 @@ static const char *const statements[WEB_SQL_STATEMENTS] = {
 	    "f.loss, f.rtt_s,"
 	    " f.measured_ms FROM link l LEFT JOIN link_fact f ON f.link = l.id"
 	    " WHERE " IN_SCOPE("l.agency", "$1") " ORDER BY l.id LIMIT 50000",
+	[WEB_SQL_METRICS_BANDWIDTH] =
+	    "SELECT l.agency, l.id, k.column1, k.column2, CASE k.column1 || k.column2"
+	    " WHEN 'contracteddown' THEN l.contracted_down_bps"
+	    " WHEN 'contractedup' THEN l.contracted_up_bps"
+	    " WHEN 'negotiateddown' THEN b.negotiated_bps"
+	    " WHEN 'negotiatedup' THEN b.negotiated_bps"
+	    " WHEN 'measureddown' THEN b.measured_down_bps"
+	    " WHEN 'measuredup' THEN b.measured_up_bps"
+	    " WHEN 'useddown' THEN b.used_down_p95 ELSE b.used_up_p95 END AS bps"
+	    " FROM link l LEFT JOIN link_bandwidth b ON b.link = l.id, (VALUES"
+	    " ('contracted', 'down'), ('contracted', 'up'), ('negotiated', 'down'),"
+	    " ('negotiated', 'up'), ('measured', 'down'), ('measured', 'up'),"
+	    " ('used', 'down'), ('used', 'up')) k WHERE bps IS NOT NULL AND " IN_SCOPE(
+		"l.agency", "$1") " ORDER BY l.id, k.column1, k.column2 LIMIT 400000",
 	[WEB_SQL_METRICS_AGENTS] =
 	    "SELECT g.id, g.agency, coalesce(p.state, 'never'), p.last_ms FROM agent g"
 	    " LEFT JOIN presence p ON p.agent = g.id WHERE g.revoked_ms IS NULL"

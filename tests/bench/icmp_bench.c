@@ -21,7 +21,7 @@
 
 extern const struct probe_ops probe_reach;
 
-enum { RECEIVE_BYTES = 4 << 20 };
+enum { RECEIVE_BYTES = 4 << 20, DRAIN_EVERY = 64, WAIT_MS = 500, SETTLED_MS = 2500 };
 
 /* ---- the machine ---- */
 
@@ -95,7 +95,7 @@ static void list_read(const char *path, struct list *l)
 
 struct hold {
 	struct probe_host host;
-	uv_timer_t end;
+	uv_timer_t settled;
 	uv_idle_t answering;
 	void *run;
 	struct {
@@ -104,7 +104,8 @@ struct hold {
 		int family;
 	} asks[2];
 	size_t n_asks;
-	double sent, received;
+	double sent, received, unsent, dropped;
+	long resident_kib; /* when all was answered once */
 	size_t readings, up, down;
 	bool closed;
 };
@@ -118,6 +119,10 @@ static void hold_emit(const struct probe_host *host, const struct ht_reading *r)
 		h->sent += r->number;
 	if (r->metric == HT_M_REACH_RECEIVED)
 		h->received += r->number;
+	if (r->metric == HT_M_REACH_UNSENT)
+		h->unsent += r->number;
+	if (r->metric == HT_M_REACH_DROPPED)
+		h->dropped += r->number;
 	if (r->metric == HT_M_REACH_STATE) {
 		h->up += strcmp(r->string, "up") == 0;
 		h->down += strcmp(r->string, "down") == 0;
@@ -164,6 +169,13 @@ static void hold_forget(const struct probe_host *host, void *arg)
 {
 }
 
+static void on_settled(uv_timer_t *timer)
+{
+	struct hold *h = timer->data;
+
+	h->resident_kib = resident_kib();
+}
+
 static void on_closed(void *arg)
 {
 	struct hold *h = arg;
@@ -206,6 +218,9 @@ static int hold(const struct list *l, double seconds)
 	uv_loop_init(&loop);
 	uv_idle_init(&loop, &h.answering);
 	h.answering.data = &h;
+	uv_timer_init(&loop, &h.settled);
+	h.settled.data = &h;
+	uv_timer_start(&h.settled, on_settled, SETTLED_MS, 0);
 	h.host = (struct probe_host){ .loop = &loop,
 		.deadline_ns = ht_mono_ns() + (int64_t)(seconds * HT_NS_PER_S),
 		.instance = "bench",
@@ -219,18 +234,117 @@ static int hold(const struct list *l, double seconds)
 	double cpu = cpu_s();
 	if (probe_reach.start(h.run, options, &h.host))
 		return 1;
-	long before = resident_kib();
 	uv_run(&loop, UV_RUN_DEFAULT);
 	cpu = cpu_s() - cpu;
+	long resident = resident_kib();
 	probe_reach.cancel(h.run, on_closed, &h);
 	while (!h.closed)
 		uv_run(&loop, UV_RUN_ONCE);
 	printf("mode=hold targets=%zu seconds=%.0f sent=%.0f received=%.0f lost=%.0f "
-	       "up=%zu down=%zu readings=%zu cpu_us_per_ping=%.3f rss_start_kib=%ld "
-	       "rss_end_kib=%ld\n",
-	    l->n, seconds, h.sent, h.received, h.sent - h.received, h.up, h.down,
-	    h.readings, cpu / h.sent * 1e6, before, resident_kib());
+	       "unsent=%.0f dropped=%.0f up=%zu down=%zu readings=%zu "
+	       "cpu_us_per_ping=%.3f rss_start_kib=%ld rss_end_kib=%ld\n",
+	    l->n, seconds, h.sent, h.received, h.sent - h.received, h.unsent, h.dropped,
+	    h.up, h.down, h.readings, cpu / h.sent * 1e6, h.resident_kib, resident);
 	return h.sent == h.received ? 0 : 1;
+}
+
+/* ---- sweep: one ping to each, as fast as it goes ---- */
+
+struct sweep {
+	struct echo echo;
+	const union echo_address *to;
+	size_t n, alive, sent, unsent;
+	uint8_t *answered;
+};
+
+static void sweep_reply(void *arg, const struct icmp_echo *e,
+    const union echo_address *from, int64_t at_ns, int64_t now_ns)
+{
+	struct sweep *s = arg;
+
+	if (e->cookie >= s->n || s->answered[e->cookie] ||
+	    from->v4.sin_addr.s_addr != s->to[e->cookie].v4.sin_addr.s_addr)
+		return;
+	s->answered[e->cookie] = 1;
+	s->alive++;
+}
+
+static void sweep_sent(void *arg, uint32_t target, uint16_t seq, int64_t at_ns)
+{
+	struct sweep *s = arg;
+
+	if (++s->sent % DRAIN_EVERY == 0)
+		(void)echo_drain(&s->echo);
+}
+
+static void sweep_unsent(void *arg, uint32_t target, uint16_t seq, int err_no)
+{
+	struct sweep *s = arg;
+
+	s->unsent++;
+}
+
+static void sweep_readable(void *arg)
+{
+	struct sweep *s = arg;
+
+	(void)echo_drain(&s->echo);
+}
+
+static union echo_address *addresses(const struct list *l)
+{
+	union echo_address *to = calloc(l->n ? l->n : 1, sizeof(*to));
+
+	for (size_t i = 0; to && i < l->n; i++) {
+		to[i].v4.sin_family = AF_INET;
+		if (inet_pton(AF_INET, l->text[i], &to[i].v4.sin_addr) != 1) {
+			fprintf(stderr, "icmp_bench: \"%s\" is no IPv4 address\n",
+			    l->text[i]);
+			exit(2);
+		}
+	}
+	return to;
+}
+
+static void on_wait_over(uv_timer_t *timer)
+{
+	*(bool *)timer->data = true;
+}
+
+/* Like `fping -q -r 0 -i 0`: waits half a second for the last replies at most. */
+static int sweep(const struct list *l)
+{
+	struct sweep s = {
+		.n = l->n, .to = addresses(l), .answered = calloc(l->n + 1, 1)
+	};
+	const struct echo_events events = { &s, sweep_reply, sweep_sent, sweep_unsent,
+		sweep_readable };
+	double cpu = cpu_s();
+	bool over = false;
+	uv_timer_t wait;
+	uv_loop_t loop;
+
+	uv_loop_init(&loop);
+	if (!s.to || !s.answered ||
+	    echo_open_take(&s.echo, &loop, open_socket(AF_INET), true, ICMP_V4, &events))
+		return 1;
+	echo_watch(&s.echo, true);
+	for (size_t i = 0; i < l->n; i++)
+		echo_put(
+		    &s.echo, &(struct echo_request){
+				 .target = (uint32_t)i, .cookie = i, .to = &s.to[i] });
+	echo_flush(&s.echo);
+	(void)echo_drain(&s.echo);
+	uv_timer_init(&loop, &wait);
+	wait.data = &over;
+	uv_timer_start(&wait, on_wait_over, WAIT_MS, 0);
+	while (!over && s.alive < s.n)
+		uv_run(&loop, UV_RUN_ONCE);
+	printf("mode=sweep targets=%zu alive=%zu unsent=%zu dropped=%llu "
+	       "cpu_us_per_ping=%.3f\n",
+	    s.n, s.alive, s.unsent, (unsigned long long)s.echo.counters.dropped,
+	    (cpu_s() - cpu) / (double)l->n * 1e6);
+	return s.alive == s.n ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -244,5 +358,7 @@ int main(int argc, char **argv)
 	list_read(argv[2], &l);
 	if (strcmp(argv[1], "hold") == 0 && argc == 4)
 		return hold(&l, atof(argv[3]));
+	if (strcmp(argv[1], "sweep") == 0)
+		return sweep(&l);
 	return 2;
 }

@@ -3,7 +3,9 @@
  *
  *   snmp_fleet_bench DEVICES SECONDS PORT [YAML]
  *
- * YAML: options of the probe beside `devices`. Prints one JSON object. */
+ * DEVICES is their number, or a file with their addresses. SECONDS 0: until each was
+ * polled once. YAML: options of the probe beside `devices`; without credentials the
+ * community is public. Prints one JSON object. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +20,7 @@
 #include "base/yaml.h"
 #include "probes/probe.h"
 
-enum { DEVICES_A_NET = 250, TEXT_MAX = 256 };
+enum { DEVICES_A_NET = 250, TEXT_MAX = 256, DEVICES_MAX = 20000, ONCE_S = 20 };
 
 struct seen { /* of one device */
 	int64_t first_ns, last_ns, gap_ns;
@@ -27,7 +29,9 @@ struct seen { /* of one device */
 };
 
 static struct seen *seen;
-static size_t n_devices;
+static size_t n_devices, n_polled;
+static char (*addresses)[HT_ADDR_TEXT]; /* NULL: 127.1.x.y */
+static bool once;
 static uint64_t readings, whole_polls;
 static int64_t started_ns, all_ns;
 static size_t n_whole;
@@ -36,7 +40,6 @@ static double round_trips;
 
 static void on_emit(const struct probe_host *host, const struct ht_reading *r)
 {
-	(void)host;
 	readings++;
 	if (r->metric == HT_M_SNMP_ROUND_TRIPS)
 		round_trips += r->number;
@@ -46,7 +49,9 @@ static void on_emit(const struct probe_host *host, const struct ht_reading *r)
 	struct seen *s = &seen[i < n_devices ? i : 0];
 	int64_t now = ht_mono_ns();
 
-	s->polls++;
+	n_polled += s->polls++ == 0;
+	if (once && n_polled == n_devices)
+		uv_stop(host->loop);
 	if (strcmp(r->string, "ok") != 0)
 		return;
 	whole_polls++;
@@ -134,12 +139,34 @@ static void on_pulse(uv_timer_t *timer)
 
 static void put_devices(struct ht_buf *b, const char *port, const char *more)
 {
-	ht_buf_printf(b, "{port: %s, credentials: [{name: all}]%s%s, devices: [", port,
-	    more ? ", " : "", more ? more : "");
-	for (size_t i = 0; i < n_devices; i++)
-		ht_buf_printf(b, "%s{id: d%05zu, address: 127.1.%zu.%zu}", i ? ", " : "",
-		    i, i / DEVICES_A_NET, i % DEVICES_A_NET + 1);
+	bool own = more && strstr(more, "credentials:");
+
+	ht_buf_printf(b, "{port: %s%s%s%s, devices: [", port,
+	    own ? "" : ", credentials: [{name: all}]", more ? ", " : "",
+	    more ? more : "");
+	for (size_t i = 0; i < n_devices; i++) {
+		ht_buf_printf(b, "%s{id: d%05zu, address: ", i ? ", " : "", i);
+		if (addresses)
+			ht_buf_printf(b, "%s}", addresses[i]);
+		else
+			ht_buf_printf(b, "127.1.%zu.%zu}", i / DEVICES_A_NET,
+			    i % DEVICES_A_NET + 1);
+	}
 	ht_buf_printf(b, "]}");
+}
+
+static void read_devices(const char *arg)
+{
+	FILE *f = fopen(arg, "r");
+
+	if (!f) {
+		n_devices = strtoul(arg, NULL, 10);
+		return;
+	}
+	addresses = calloc(DEVICES_MAX, sizeof(*addresses));
+	while (n_devices < DEVICES_MAX && fscanf(f, "%63s", addresses[n_devices]) == 1)
+		n_devices++;
+	fclose(f);
 }
 
 static void report(double cpu)
@@ -172,7 +199,8 @@ int main(int argc, char **argv)
 
 	if (argc < 4)
 		return 2;
-	n_devices = strtoul(argv[1], NULL, 10);
+	read_devices(argv[1]);
+	once = strtod(argv[2], NULL) <= 0;
 	seen = calloc(n_devices, sizeof(*seen));
 	void *run = calloc(1, ops->run_size), *options = calloc(1, ops->options->size);
 
@@ -188,7 +216,7 @@ int main(int argc, char **argv)
 	if (memories_init(&memories, MEMORIES_MAX, MEMORIES_BYTES_MAX))
 		return 1;
 	const struct probe_host host = { .loop = &loop,
-		.deadline_ns = INT64_MAX,
+		.deadline_ns = once ? ht_mono_ns() + ONCE_S * HT_NS_PER_S : INT64_MAX,
 		.instance = "bench",
 		.emit = on_emit,
 		.done = on_done,
@@ -203,7 +231,8 @@ int main(int argc, char **argv)
 		return 1;
 	uv_timer_init(&loop, &end);
 	uv_timer_init(&loop, &pulse);
-	uv_timer_start(&end, on_end, (uint64_t)(strtod(argv[2], NULL) * 1000), 0);
+	uv_timer_start(
+	    &end, on_end, (uint64_t)((once ? ONCE_S : strtod(argv[2], NULL)) * 1000), 0);
 	uv_timer_start(&pulse, on_pulse, 10000, 10000);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	report(cpu_s() - before);
@@ -218,6 +247,7 @@ int main(int argc, char **argv)
 	free(run);
 	free(options);
 	free(seen);
+	free(addresses);
 	memories_fini(&memories);
 	return 0;
 }

@@ -36,6 +36,7 @@ def readings(link, i, at_ms, down_bps, up_bps):
     return {
         f"reach__{link}__sent": (60, "count"), f"reach__{link}__received": (60 if i % 30 else 58, "count"),
         f"reach__{link}__rtt-avg": (0.008 + i % 5 * 0.001, "s"),
+        f"reach__{link}__rtt-histogram": "l8,64:40,70:20",  # base/hist.h: about 8 and 14 ms
         f"snmp__{link}__status": "ok", f"snmp__{link}__uptime": (5000 + s, "s"),
         f"snmp__{link}__link_interface": f"{link}:wan", f"snmp__{link}__link_interface_why": "the default route leaves by it",
         f"snmp__{link}__link_interface_confidence": (0.9, "/"),
@@ -147,6 +148,27 @@ def test_days_and_months(api):
     assert len(other["days"]) == 31 and all(d["observed"] == 0 and d["down"]["p95"] is None for d in other["days"])
     assert api("links/xa-wan/bandwidth?month=2018-13").status == 400
     assert api("links/none/bandwidth").status == 404
+
+
+def test_smoke(api):
+    s = api("links/xa-wan/smoke").json
+    assert s["agent"] == "loi" and s["agents"] == ["loi"] and s["step_s"] == 900
+    assert 12 <= len(s["parts"]) <= 14 and all(p["p5"] <= p["p25"] <= p["p50"] <= p["p75"] <= p["p95"] for p in s["parts"])
+    assert any(p["loss"] > 0 for p in s["parts"]) and sum(p["sent"] for p in s["parts"]) == 180 * 60
+    assert 0.007 < s["parts"][0]["p50"] < 0.01 < s["parts"][0]["p95"] < 0.016
+    assert api("links/xa-wan/smoke?agent=huyen-1").json["parts"] == []
+    assert api("links/none/smoke").status == 404
+    assert api("links/xa-wan/smoke?from=2018-01-02&to=2018-01-01").status == 400
+
+
+def test_metrics(server):
+    c = Client(server.base)
+    c.login("admin", server.password)
+    lines = [l for l in c.call("GET", "/metrics").body.decode().splitlines() if l.startswith("hatang_link_bandwidth_bits_per_second{")]
+    got = {l.split("{")[1].split("}")[0]: float(l.rsplit(" ", 1)[1]) for l in lines}
+    assert got['agency="huyen",link="huyen-wan",figure="measured",direction="down"'] == 21e6
+    assert got['agency="xa",link="xa-wan",figure="used",direction="up"'] == pytest.approx(2e6, rel=0.01)
+    assert not any('link="xa-wan",figure="measured"' in k for k in got)  # unknown is no line
 
 
 def test_scope(server):

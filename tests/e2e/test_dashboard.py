@@ -88,6 +88,29 @@ def sentences(file, pattern):
     return [f.replace("%s", "cut off" if "agent that" in f else "12 %") for f in found]
 
 
+def bandwidth_sentences():
+    """What is said of bandwidth and the WAN: texts of more than two words in these files."""
+    out, reachable, over = [], [], []
+    for file in ("bandwidth_check.c", "bandwidth_document.c", "wan_connected.c", "rate.c", "usage.c"):
+        text = open(os.path.join(ROOT, "server", "derive", file)).read()
+        text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+        text = re.sub(r"HT_OPT_[^}]*\}", "", text)  # help of options
+        text = text.replace('%" PRId64\n', '3"').replace('%" PRId64 "', "3")
+        for m in re.findall(r'((?:"(?:[^"\\\n]|\\.)*"\s*)+)', text):
+            one = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', m))
+            if one.count(" ") < 2 or " is no " in one:
+                continue
+            one = one.replace("%%", "%").replace("%.64s", "y-ty").replace("%.1f", "12.5")
+            if one.startswith("%s: "):
+                one = "down" + one[2:]
+            one = one.replace("%s", "internet" if "over" in one else "5 Mbit/s")
+            part = reachable if re.match(r"(link|an inside address) .*(answers|over link y-ty|the period)$", one) and "only" not in one \
+                else over if re.match(r"(over|but|its path|no rule knows)\b", one) else out
+            part.append(one if part is not over or re.match("over|but", one) else "but " + one)
+    assert len(reachable) == 3 and len(over) >= 5, (reachable, over)
+    return out + [f"{r}, {o}" for r in reachable for o in over if o != "but 5 Mbit/s"] + [f"{r}, {over[0]}: hop 2" for r in reachable]
+
+
 def test_folds_say_why_in_vietnamese(share):
     """Every sentence of causes, states and alert decisions has a translation."""
     strings = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
@@ -95,8 +118,10 @@ def test_folds_say_why_in_vietnamese(share):
     states = sentences("linkstate.c", r'\{ \w+, LINK_\w+, (?:\w+, \w+,\s*)?(?:"[\w-]+",\s*)?' + strings + r"\}")
     assert len(causes) > 10 and len(states) > 10, (causes, states)
     told, agencies = decisions(), agency_states()
+    bandwidth = bandwidth_sentences()
+    assert len(bandwidth) > 40, bandwidth
     assert len(told) >= 20 and len(agencies) >= 3, (told, agencies)
     done = subprocess.run(["node", "test/reasons.mjs"], cwd=WEB, capture_output=True, text=True, timeout=60,
-                          input="\n".join(causes + states + told + agencies))
+                          input="\n".join(causes + states + told + agencies + bandwidth))
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""

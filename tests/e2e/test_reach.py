@@ -20,6 +20,14 @@ def test_a_cut_is_told_at_once(tmp_path):
     assert got["exit"] == 0
 
 
+def test_twenty_thousand_are_told_at_once(tmp_path):
+    got = inside("many", str(tmp_path), 20000)
+    assert got["told"] == 20000, "each once"
+    assert "spool.gap" not in got["log"], "and not one was given up for want of room"
+    assert got["lost"] == []
+    assert got["exit"] == 0
+
+
 def test_parents_are_told_before_children(tmp_path):
     got = inside("storm", str(tmp_path), 200, 10)
     at = {link: i for i, (link, _, _) in enumerate(got["order"])}

@@ -170,6 +170,15 @@ def cuts(folder, n, cycles, seconds):
     return out
 
 
+def many(folder, n):
+    """As many as a vantage can have: all are told, whatever the disk does."""
+    with vantage(folder, n) as v:
+        v.until_states({f"l{i}": "up" for i in range(n)}, seconds=60)
+        return {"told": len(v.all("l[0-9]+/state")), "exit": v.agent.stop(),
+                "lost": [x[2:] for x in v.all("core/(unsent|dropped|ignored)") if x[3]],
+                "log": v.agent.log.read_text()}
+
+
 def storm(folder, n, parents):
     """Parents fall silent, and all behind them: who is told when, and in which order."""
     with vantage(folder, n, parents) as v:

@@ -104,6 +104,14 @@ def test_unseen_topology(lab, tmp_path):
     own = {(r["scope"], r["indicator"]): r for r in lab.api("/api/v1/index?own=true")["items"]}
     assert own["ta-van", "computers"]["status"] == "unknown"
     assert "servants" in own["ta-van", "computers"]["reason"] or "headcount" in own["ta-van", "computers"]["reason"]
+    # A real snmpd tells what its interface negotiated; where none is asked, that is unknown.
+    figures = lambda link: lab.api(f"/api/v1/links/{link}/bandwidth")["figures"]  # noqa: E731
+    assert until(60, lambda: figures("sa-pa-wan")["down"]["negotiated"]["status"] == "known"), figures("sa-pa-wan")
+    told = figures("sa-pa-wan")["down"]
+    assert told["contracted"]["value"] == 30_000_000 and told["negotiated"]["value"] > 0 and told["negotiated"]["evidence"]
+    assert told["negotiated"]["interface"].startswith("sa-pa-wan:") and told["measured"]["status"] == "unknown"
+    dark = figures("hau-thao-wan")["down"]
+    assert dark["negotiated"]["status"] == dark["used"]["status"] == "unknown" and "SNMP" in dark["used"]["cure"]
 
 
 def test_cut_link(lab, tmp_path):

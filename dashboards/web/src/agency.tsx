@@ -10,6 +10,8 @@ import { why } from "./causes";
 import { Explain, RowDialog } from "./explain";
 import { AgentTable } from "./agents";
 import { Spark } from "./spark";
+import { Findings } from "./bandwidth";
+import { WanSection } from "./wan";
 
 type OnRow = (id: number) => void;
 const CLASSES = ["computer", "server", "printer", "phone", "mobile", "camera", "network", "storage", "ups", "iot", "unknown"];
@@ -27,8 +29,10 @@ function LinkCard(p: { of: Link; onRow: OnRow }): JSX.Element {
         <div><dt>{t("loss")}</dt><dd>{percent(l.loss)}</dd></div>
         <div><dt>{t("contracted")}</dt><dd>{rates(l.contracted)}</dd></div>
         <div><dt>{t("negotiated")}</dt><dd>{rates(l.negotiated)}</dd></div>
-        <div><dt>{t("used")}</dt><dd>{rates(l.used)}</dd></div>
+        <div><dt>{t("measured")}</dt><dd>{rates(l.throughput)}</dd></div>
+        <div><dt>{t("used")} (p95)</dt><dd>{rates(l.used_p95)}</dd></div>
       </dl>
+      <Findings of={l.findings} />
       {l.agent && <Spark agent={l.agent} name={l.series.rtt_avg} label={t("rtt")} />}
       <footer><span class="quiet">{l.agent} · {ago(l.measured)}</span> <Rows ids={l.evidence} onRow={p.onRow} /></footer>
     </article>
@@ -106,6 +110,7 @@ export function AgencyPage(p: { id: string; session: Session }): JSX.Element {
       <p class="quiet">{t("provisional")}</p>
       <section><h2>{t("links")}</h2><Await of={links}>{(l) => l.items.length === 0 ? <p class="quiet">{t("noLinks")}</p> :
         <div class="cards">{l.items.map((x) => <LinkCard key={x.id} of={x} onRow={setRow} />)}</div>}</Await></section>
+      <WanSection of={a.wan} onRow={setRow} />
       <section><h2>{t("machines")}</h2><MachineList key={a.id} agency={a.id} may={p.session.role !== "viewer"} onRow={setRow} /></section>
       <section><h2>{t("posture")}</h2><PostureList agency={a.id} onRow={setRow} /></section>
       <section><h2>{t("agents")}</h2><Await of={agents}>{(g) => <AgentTable agents={g.items} />}</Await></section>

@@ -12,7 +12,7 @@ export interface Agency {
   servants: number | null; servants_as_of: string | null; state: string;
   links: { total: number; up: number }; agents: { total: number; online: number };
   on_backup: boolean | null; state_since: string | null; state_reason: string | null;
-  children: number; evidence: number[]; index?: Value[]; index_own?: Value[];
+  children: number; evidence: number[]; index?: Value[]; index_own?: Value[]; wan?: Wan | null;
 }
 export interface Rate { down: number | null; up: number | null }
 export interface Link {
@@ -22,7 +22,37 @@ export interface Link {
   reason: string; since: string | null; measured: string | null; loss: number | null;
   rtt_s: number | null; contracted: Rate; negotiated: Rate; used: Rate;
   series: { rtt_avg: string; loss: string }; evidence: number[];
+  throughput: Rate; used_p95: Rate; findings: Finding[]; wan?: WanLink | null;
 }
+export interface Finding { kind: string; way: "down" | "up" | null; text: string; cure: string; contradicts: boolean }
+export interface Figure {
+  status: "known" | "unknown"; value: number | null; unit: string; source: string | null; reason: string | null; cure: string | null;
+  at: string | null; agent: string | null; evidence: number[]; confidence: number | null; coverage?: number | null;
+  low?: number | null; high?: number | null; interface?: string | null; interface_why?: string | null;
+  busy_hour?: number | null; busy_hour_mean?: number | null; endpoint?: string | null;
+}
+export interface Way { contracted: Figure; negotiated: Figure; measured: Figure; used: Figure }
+export interface UsedWay { p95: number | null; mean: number | null; peak: number | null; office_mean: number | null; busy_hour: number | null; busy_hour_mean: number | null }
+export interface BandwidthMonth { month: string; coverage: number | null; down: UsedWay; up: UsedWay }
+export interface BandwidthDay {
+  from: string; kind: string; works: boolean; provisional: boolean; name_vi: string | null; name_en: string | null;
+  coverage: number | null; down: UsedWay; up: UsedWay;
+}
+export interface Bandwidth {
+  link: string; agency: string; month: string; days: BandwidthDay[]; months: BandwidthMonth[];
+  figures: {
+    computed: string; down: Way; up: Way; findings: Finding[];
+    used_window: { observed: number; declared: number; gaps: { reason: string; times: number }[] };
+    newest_test: { at: string; status: string; evidence: number[] } | null;
+  } | null;
+}
+export interface WanLink {
+  link: string; kind: string; answer: string; confidence: number; reason: string; cure?: string; state: string; since?: string;
+  rounds: number; answered: number; up_share: number | null; evidence: number[];
+  path: { network: string; answer: string; reason: string; at: string; agent: string; target?: string; trace?: string } | null;
+  inside: { probe: string; agent: string; at: string; target?: string } | null;
+}
+export interface Wan { answer: string; confidence: number; reason: string; cure: string; as_of: string; links: WanLink[] }
 export interface Clock {
   start: string | null; start_uncertainty_s: number | null; end: string | null; end_uncertainty_s: number | null;
 }

@@ -68,6 +68,15 @@ const steps: Record<string, Both[]> = {
     ["Thêm chỗ đĩa cho máy chủ hoặc giảm thời gian lưu.", "Give the server more disk, or keep less."]],
   peer: [
     ["Xem máy chủ bạn có chạy không, và mạng từ đây tới nó.", "See whether the peer server runs, and the network from here to it."]],
+  contract: [
+    ["Đo lại ngoài giờ làm việc; xem cổng của bộ định tuyến thiết lập tốc độ nào.", "Test again outside office hours; see what speed the router's port negotiated."],
+    ["Đúng là thiếu: gửi số đo kèm khoảng tin cậy cho nhà mạng.", "It is less indeed: send the carrier the figures with their interval."]],
+  full: [
+    ["Xem giờ cao điểm và máy nào dùng nhiều nhất.", "See the busy hour, and which machine uses most."],
+    ["Dùng đúng việc mà vẫn đầy: đề nghị nâng tốc độ.", "It is work, and full all the same: ask for a higher rate."]],
+  contradiction: [
+    ["Mở trang đường truyền: bốn số liệu đứng cạnh nhau.", "Open the link's page: the four figures stand side by side."],
+    ["Xác nhận cổng của đường truyền, hoặc sửa hợp đồng trong danh mục.", "Confirm the link's interface, or correct the contract in the registry."]],
   queue: [
     ["Xem đường truyền của trạm đo có quá chậm không; gói đo vẫn được giữ tại chỗ.", "See whether the agent's line is too slow; packs are kept there."]],
 };
@@ -85,6 +94,9 @@ const kinds: Record<string, Kind> = {
   "certificate-expiry": { state: "DEGRADED", name: ["Chứng thư sắp hết hạn", "Certificate expires"], steps: "certificate" },
   "disk-ceiling": { state: "DEGRADED", name: ["Đĩa sắp đầy", "Disk nearly full"], steps: "disk" },
   "peer-silent": { state: "UNKNOWN", name: ["Máy chủ bạn im lặng", "Peer server silent"], steps: "peer" },
+  "link-below-contract": { state: "DEGRADED", name: ["Không đủ tốc độ hợp đồng", "Less than contracted"], steps: "contract" },
+  "link-saturated": { state: "DEGRADED", name: ["Đường truyền đầy", "Link full"], steps: "full" },
+  "link-contradiction": { state: "UNKNOWN", name: ["Số liệu băng thông mâu thuẫn", "Contradicting bandwidth figures"], steps: "contradiction" },
   "queue-growing": { state: "DEGRADED", name: ["Hàng đợi tăng", "Queue grows"], steps: "queue" },
 };
 

@@ -12,6 +12,9 @@ import { RowDialog } from "./explain";
 import { OutageDialog } from "./outage";
 import { OutageTable, RangeSwitch, useRange } from "./outages";
 import { Availability } from "./availability";
+import { BandwidthSection } from "./bandwidth";
+import { WanEvidence } from "./wan";
+import { Smoke } from "./smoke";
 import { Spark } from "./spark";
 
 export function LinkPage(p: { id: string; session: Session }): JSX.Element {
@@ -38,10 +41,13 @@ export function LinkPage(p: { id: string; session: Session }): JSX.Element {
           {x.maintenance.map((m) => <p key={m.id} class="quiet">⚒ {t("maintenance")}: {time(m.from)} – {time(m.to)} · {m.reason} ({m.actor})</p>)}
         </>}</Await></div></section>
     <section><h2>{t("outages")}</h2><Await of={got}>{(x) => <OutageTable items={[...x.outages].reverse()} withLink={false} onOutage={setOpen} />}</Await></section>
+    <BandwidthSection link={p.id} onRow={setRow} />
+    <Await of={link}>{(l) => l.wan ? <section class="card" data-wan={l.wan.answer}><h2>{t("wanConnected")}</h2><WanEvidence of={l.wan} onRow={setRow} /></section> : <></>}</Await>
+    <Smoke link={p.id} hours={hours} />
     <Availability link={p.id} />
     <Await of={link}>{(l) => <section class="card"><dl class="facts">
       <div><dt>{t("rtt")}</dt><dd>{millis(l.rtt_s)}</dd></div><div><dt>{t("loss")}</dt><dd>{percent(l.loss)}</dd></div>
-      <div><dt>{t("contracted")}</dt><dd>{rates(l.contracted)}</dd></div><div><dt>{t("used")}</dt><dd>{rates(l.used)}</dd></div>
+      <div><dt>{t("usedNow")}</dt><dd>{rates(l.used)}</dd></div>
       <div><dt>{t("measured")}</dt><dd>{l.agent} · {ago(l.measured)}</dd></div></dl>
       {l.agent && <Spark agent={l.agent} name={l.series.rtt_avg} label={t("rtt")} />}</section>}</Await>
     {open && <OutageDialog key={open} id={open} session={p.session} onClose={() => setOpen(undefined)} />}

@@ -1,6 +1,6 @@
 // Score and folds say why in English sentences; here they are in Vietnamese. What is not in the
 // table is shown as the server said it.
-import { lang } from "./i18n";
+import { lang, word } from "./i18n";
 
 const rows: [RegExp, string][] = [
   [/^its number of civil servants is 0$/, "số CBCCVC ghi là 0"],
@@ -33,6 +33,59 @@ const rows: [RegExp, string][] = [
   [/^see the agencies below for what each one lacks$/, "xem từng cơ quan bên dưới còn thiếu gì"],
   [/^see the agencies below for what is measured in part$/, "xem các cơ quan bên dưới mới đo được một phần"],
   [/^no agent measures this link.*$/, "chưa có trạm đo nào đo đường truyền này: nhập địa chỉ bộ định tuyến cho trạm trung tâm, hoặc đặt trạm đo tại chỗ"],
+  // Bandwidth: why a figure is unknown, and what would help.
+  [/^the registry does not say what is contracted$/, "danh mục chưa ghi tốc độ hợp đồng"],
+  [/^enter the contracted rates of the link$/, "nhập tốc độ hợp đồng của đường truyền"],
+  [/^the device does not tell the speed of the interface$/, "thiết bị không cho biết tốc độ cổng"],
+  [/^nobody has read the interface that carries the link$/, "chưa ai đọc cổng của đường truyền này"],
+  [/^the registry has no address of the link's router$/, "danh mục chưa có địa chỉ bộ định tuyến"],
+  [/^name another interface, or enter what the carrier set$/, "chỉ ra cổng khác, hoặc nhập tốc độ nhà mạng đặt"],
+  [/^let a vantage read the router by SNMP, or run an agent on it$/, "cho trạm trung tâm đọc bộ định tuyến bằng SNMP, hoặc chạy trạm đo trên đó"],
+  [/^enter the router's address and let a vantage read it by SNMP$/, "nhập địa chỉ bộ định tuyến và cho trạm trung tâm đọc bằng SNMP"],
+  [/^no throughput test has run over the link$/, "chưa có lần đo tốc độ nào qua đường truyền này"],
+  [/^no throughput test has succeeded; the newest says: (.+)$/, "chưa lần đo tốc độ nào thành công; lần mới nhất: $1"],
+  [/^see why the tests do not succeed$/, "xem vì sao các lần đo không thành công"],
+  [/^enrol an agent in the office and give it a throughput test$/, "ghi danh một trạm đo tại cơ quan và cho nó đo tốc độ"],
+  [/^no two polls within the window gave a rate$/, "trong kỳ chưa có hai lần đọc nào cho ra tốc độ"],
+  [/^nobody has read the counters of the interface$/, "chưa ai đọc bộ đếm của cổng"],
+  // Findings.
+  [/^down: (.+) were measured of the (.+) contracted$/, "chiều xuống: đo được $1 trong $2 hợp đồng"],
+  [/^up: (.+) were measured of the (.+) contracted$/, "chiều lên: đo được $1 trong $2 hợp đồng"],
+  [/^(down|up): (.+) were measured though the interface negotiated (.+): another one carries the link$/, "đo được $2 dù cổng chỉ thiết lập $3: đường truyền đi qua cổng khác"],
+  [/^(down|up): the interface negotiated (.+), less than the (.+) contracted$/, "cổng thiết lập $2, thấp hơn $3 hợp đồng"],
+  [/^(down|up): (.+) are used \(95th percentile\), more than the (.+) contracted$/, "sử dụng $2 (phân vị 95), cao hơn $3 hợp đồng"],
+  [/^(down|up): the link is full: (.+) are used \(95th percentile\) of the (.+) contracted$/, "đường truyền đầy: sử dụng $2 (phân vị 95) trong $3 hợp đồng"],
+  [/^(down|up): (.+) are used, more than the (.+) that the interface negotiated$/, "sử dụng $2, cao hơn $3 mà cổng thiết lập"],
+  [/^what was measured down fits the rate contracted up, and the other way round$/, "tốc độ đo chiều xuống khớp hợp đồng chiều lên, và ngược lại"],
+  [/^no throughput test has succeeded for (\d+) days$/, "đã $1 ngày chưa có lần đo tốc độ nào thành công"],
+  [/^have the carrier deliver what is paid for, or correct the contract in the registry$/, "yêu cầu nhà mạng cấp đúng tốc độ đã trả tiền, hoặc sửa hợp đồng trong danh mục"],
+  [/^confirm which interface of the router carries the link$/, "xác nhận cổng nào của bộ định tuyến là của đường truyền này"],
+  [/^look at the cable and the port, confirm the interface, or correct the contract in the registry$/, "kiểm tra cáp và cổng, xác nhận cổng, hoặc sửa hợp đồng trong danh mục"],
+  [/^correct the contracted rate in the registry, or confirm which interface carries the link$/, "sửa tốc độ hợp đồng trong danh mục, hoặc xác nhận cổng của đường truyền"],
+  [/^order a higher rate, or find out what fills the link$/, "nâng tốc độ, hoặc tìm xem cái gì làm đầy đường truyền"],
+  [/^exchange the two contracted rates in the registry, or the directions of the test$/, "đổi chỗ hai tốc độ hợp đồng trong danh mục, hoặc hai chiều của phép đo"],
+  [/^see why throughput tests are skipped, or raise their budget$/, "xem vì sao các lần đo tốc độ bị bỏ qua, hoặc tăng hạn mức của chúng"],
+  // Gaps between polls.
+  [/^the 32-bit counter passed zero$/, "bộ đếm 32 bit đã tràn"],
+  [/^the device restarted between the polls$/, "thiết bị khởi động lại giữa hai lần đọc"],
+  [/^the interface's counters began anew$/, "bộ đếm của cổng đếm lại từ đầu"],
+  [/^the counter went back, and nothing tells a wrap from a reset$/, "bộ đếm lùi lại, không rõ do tràn hay đếm lại"],
+  [/^the 32-bit counter may have passed zero more than once$/, "bộ đếm 32 bit có thể đã tràn nhiều lần"],
+  [/^the counter changed between 32 and 64 bits$/, "bộ đếm đổi giữa 32 và 64 bit"],
+  [/^the difference is more than the line can carry$/, "chênh lệch lớn hơn khả năng của đường truyền"],
+  [/^the two polls have the same time$/, "hai lần đọc cùng một lúc"],
+  [/^the polls are more than an hour apart$/, "hai lần đọc cách nhau hơn một giờ"],
+  [/^the polls are more than 16 minutes apart$/, "hai lần đọc cách nhau hơn 16 phút"],
+  [/^another interface carries the link now$/, "đường truyền nay đi qua cổng khác"],
+  // The WAN.
+  [/^none of its links is one of the WAN$/, "không có đường truyền nào thuộc WAN"],
+  [/^nothing has measured link (\S+) within the period$/, "trong kỳ chưa có gì đo đường truyền $1"],
+  [/^link (\S+) does not answer, and was there for (.+) % of the period only$/, "đường truyền $1 không trả lời, và chỉ có mặt $2 % thời gian của kỳ"],
+  [/^let the office's agent or a vantage trace the path to an inside address$/, "cho trạm đo tại chỗ hoặc trạm trung tâm dò đường đi tới một địa chỉ bên trong"],
+  [/^see why the trace of its path no longer comes$/, "xem vì sao không còn kết quả dò đường đi"],
+  [/^add the network's prefixes or hops to the rules of the path probe$/, "thêm dải địa chỉ hoặc chặng của mạng vào quy tắc dò đường đi"],
+  [/^correct the link's kind in the registry, or its routing$/, "sửa loại đường truyền trong danh mục, hoặc định tuyến của nó"],
+  [/^route the office's traffic over the WAN, or correct the link's kind$/, "định tuyến lưu lượng của cơ quan qua WAN, hoặc sửa loại đường truyền"],
   // States of links.
   [/^never measured$/, "chưa từng được đo"],
   [/^the agent that measures it is (cut off|switched off), and says nothing about the link$/, "trạm đo của nó không còn liên lạc nên không nói gì được về đường truyền"],
@@ -112,10 +165,33 @@ const one = (table: [RegExp, string][], text: string): string | undefined => {
   return row && text.replace(row[0], row[1]);
 };
 
+// "<reachable>, <over what>: <the probe's own words>": each part by itself.
+const reachable: [RegExp, string][] = [
+  [/^link (\S+) answers$/, "đường truyền $1 trả lời"],
+  [/^an inside address answers over link (\S+)$/, "một địa chỉ bên trong trả lời qua đường truyền $1"],
+  [/^link (\S+) was there for (.+) % of the period$/, "đường truyền $1 có mặt $2 % thời gian của kỳ"],
+];
+const over: [RegExp, string][] = [
+  [/^over (\S+)$/, "đi qua $1"],
+  [/^over (\S+) though it is registered as (\S+)$/, "đi qua $1 dù đăng ký là $2"],
+  [/^but its traffic runs over (\S+)$/, "nhưng lưu lượng đi qua $1"],
+  [/^but its path was never traced$/, "nhưng chưa dò đường đi lần nào"],
+  [/^but its path was not traced lately$/, "nhưng gần đây chưa dò đường đi"],
+  [/^but no rule knows the hops of its path$/, "nhưng chưa quy tắc nào biết các chặng của nó"],
+];
+function wan(text: string): string | undefined {
+  const m = /^((?:link|an inside address) [^,]+), ((?:over|but) [^:]+)(?:: (.+))?$/.exec(text);
+  const first = m && one(reachable, m[1]), second = m && one(over, m[2]);
+  return first && second
+    ? `${first}, ${second.replace(/\b(?:province-wan|government-wan|internet)\b/g, word)}${m[3] ? `: ${m[3]}` : ""}` : undefined;
+}
+
 export function sentence(text: string): string {
   if (lang() !== "vi") return text;
   const doubt = /^(.+), though agent (\S+) gets no reply$/.exec(text);
   if (doubt) return `${sentence(doubt[1])}, dù trạm đo ${doubt[2]} không nhận được trả lời`;
+  const connected = wan(text);
+  if (connected !== undefined) return connected;
   const whole = one(rows, text);
   if (whole !== undefined) return whole;
   const split = text.split(/, |; /).map((p) => one(parts, p));

@@ -77,7 +77,7 @@ CREATE TABLE wan_connected (                 -- whether an agency is connected t
   computed_ms INTEGER NOT NULL,
   PRIMARY KEY (agency, definition)
 ) WITHOUT ROWID;
-CREATE TABLE rtt_part (                      -- round trips of ten minutes, for smoke graphs
+CREATE TABLE rtt_part (                      -- round trips of a quarter of an hour, for smoke graphs
   link TEXT NOT NULL, from_ms INTEGER NOT NULL, agent TEXT NOT NULL,
   sent INTEGER NOT NULL, received INTEGER NOT NULL,
   hist TEXT NOT NULL,                        -- base/hist.h

@@ -206,11 +206,88 @@ static void test_numbers_of_every_kind(void **state)
 	assert_false(senml_number(&(struct senml_record){ .kind = HT_BOOL }, &v));
 }
 
+/* Names that have anything, something and nothing in common, in any order. */
+static void test_shared_names_come_back(void **state)
+{
+	static const char *const names[] = { "reach/a/sent", "reach/a/received",
+		"reach/a/", "reach/ab/sent", "reach", "reach/a/x/y", "a", "b",
+		"reach/b/sent", "reach/b/received", "reach/" };
+	enum { RECORDS = 400 };
+	struct senml_encoder *e;
+	struct senml_pack pack = { 0 };
+	struct ht_fault fault;
+	struct ht_buf out;
+	unsigned seed = 1;
+	size_t drawn[RECORDS];
+
+	for (int format = SENML_CBOR; format <= SENML_JSON; format++) {
+		assert_ok(senml_encoder_new((enum senml_format)format, "x-1/", &e));
+		ht_buf_init(&out, SENML_PACK_MAX);
+		for (size_t i = 0; i < RECORDS; i++) {
+			seed = seed * 1103515245 + 12345;
+			drawn[i] = (seed >> 16) % 3 && i ? drawn[i - 1]
+							 : (seed >> 18) % HT_COUNT(names);
+			const struct senml_record r = {
+				.name = names[drawn[i]], .kind = HT_COUNTER, .counter = i
+			};
+			assert_ok(senml_encoder_put(e, &r));
+		}
+		assert_ok(senml_encoder_end(e, &out));
+		if (senml_decode((enum senml_format)format, out.data, out.len, &pack,
+			&fault) != HT_OK)
+			fail_msg("%s", fault.text);
+		assert_int_equal(pack.n, RECORDS);
+		for (size_t i = 0; i < pack.n; i++) {
+			assert_memory_equal(pack.records[i].name, "x-1/", 4);
+			assert_string_equal(pack.records[i].name + 4, names[drawn[i]]);
+			assert_int_equal(pack.records[i].counter, i);
+		}
+		senml_pack_fini(&pack);
+		senml_encoder_free(e);
+		ht_buf_fini(&out);
+	}
+}
+
+/* The minute of a link, as a vantage sends 20,000 of them: what is the same is said once.
+ */
+static void test_a_minute_is_small(void **state)
+{
+	static const char *const quantities[] = { "sent", "received", "rtt-avg" };
+	enum { LINKS = 100 };
+	struct senml_encoder *e;
+	char name[128];
+
+	assert_ok(senml_encoder_new(SENML_CBOR, "lao-cai-core/", &e));
+	for (int link = 0; link < LINKS; link++) {
+		struct senml_record r = {
+			.name = name, .time_s = 1.7e9 + link * 0.003, .kind = HT_NUMBER
+		};
+
+		for (size_t i = 0; i < HT_COUNT(quantities); i++) {
+			snprintf(name, sizeof(name), "reach/xa-ta-van-%03d:wan/%s", link,
+			    quantities[i]);
+			r.unit = i < 2 ? "count" : "s";
+			r.number = i < 2 ? 60 : (float)(0.0123 + link * 1e-5);
+			assert_ok(senml_encoder_put(e, &r));
+		}
+		snprintf(
+		    name, sizeof(name), "reach/xa-ta-van-%03d:wan/rtt-histogram", link);
+		r.unit = NULL;
+		r.kind = HT_STRING;
+		r.string = "l8,69:4,70:31,71:20,72:3,85:1,90:1";
+		assert_ok(senml_encoder_put(e, &r));
+	}
+	assert_in_range(senml_encoder_bytes(e) / LINKS, 100, 200);
+	senml_encoder_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip_cbor),
 		cmocka_unit_test(test_round_trip_json),
+		cmocka_unit_test(test_shared_names_come_back),
+		cmocka_unit_test(test_a_minute_is_small),
 		cmocka_unit_test(test_full_by_bytes_and_by_records),
 		cmocka_unit_test(test_encoder_refuses_what_cannot_be_read_back),
 		cmocka_unit_test(test_a_full_output_keeps_the_records),

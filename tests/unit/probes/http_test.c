@@ -188,6 +188,15 @@ static void serve_header_drip(struct stub *s, int fd, void *arg)
 		;
 }
 
+static void serve_after_thought(struct stub *s, int fd, void *arg)
+{
+	char request[2048];
+
+	stub_request(s, request, sizeof(request));
+	if (stub_wait(s, 1300))
+		stub_say(s, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
 static void serve_tls_drip(struct stub *s, int fd, void *arg)
 {
 	stub_send(s, "\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb", 9); /* of a ServerHello */
@@ -218,12 +227,12 @@ static void test_hostile_servers_disturb_nobody(void **state)
 		stub_serve serve;
 		size_t ticks; /* of somebody else, at least */
 	} cases[] = {
-		{ "http", ", wait: 300ms", "timeout", serve_drip, 5 },
-		{ "http", ", slow_for: 1s", "too-slow", serve_drip, 20 },
-		{ "http", ", wait: 300ms", "timeout", serve_header_drip, 5 },
-		{ "http", ", wait: 200ms", "timeout", serve_silence, 5 },
-		{ "https", ", wait: 300ms", "timeout", serve_tls_drip, 5 },
-		{ "https", ", wait: 200ms", "timeout", serve_silence, 5 },
+		{ "http", ", wait: 300ms", "timeout", serve_drip, 3 },
+		{ "http", ", slow_for: 1s", "too-slow", serve_drip, 10 },
+		{ "http", ", wait: 300ms", "timeout", serve_header_drip, 3 },
+		{ "http", ", wait: 200ms", "timeout", serve_silence, 3 },
+		{ "https", ", wait: 300ms", "timeout", serve_tls_drip, 3 },
+		{ "https", ", wait: 200ms", "timeout", serve_silence, 3 },
 		{ "http", ", max_bytes: 64K", "too-large", serve_endless_body, 0 },
 		{ "http", "", "too-large", serve_endless_header, 0 },
 		{ "http", "", "closed", serve_reset, 0 },
@@ -242,6 +251,16 @@ static void test_hostile_servers_disturb_nobody(void **state)
 		assert_null(runner_find(r, HT_M_HTTP_TOTAL, NULL));
 		runner_free(r);
 	}
+}
+
+static void test_who_thinks_is_not_slow(void **state)
+{
+	struct runner *r = runner_new();
+
+	run_plain(r, serve_after_thought, NULL, ", slow_for: 1s");
+	assert_status(r, "ok");
+	assert_true(runner_number(r, HT_M_HTTP_FIRST_BYTE, ID) > 1);
+	runner_free(r);
 }
 
 static void test_what_was_read_of_a_cut_body_counts(void **state)
@@ -414,6 +433,8 @@ static void test_a_good_certificate(void **state)
 	assert_true(runner_number(r, HT_M_HTTP_TLS, ID) > 0);
 	assert_non_null(strstr(s.request, "\r\nHost: portal.test:"));
 	run_tls(r, STUB_CERT_GOOD, "127.0.0.1", "", &s);
+	assert_status(r, "ok");
+	run_tls(r, STUB_CERT_GOOD, "Portal.test.", "", &s);
 	assert_status(r, "ok");
 	runner_free(r);
 }
@@ -627,6 +648,7 @@ int main(void)
 		cmocka_unit_test(test_a_name_stays_in_the_request),
 		cmocka_unit_test(test_wrong_code_and_text),
 		cmocka_unit_test(test_hostile_servers_disturb_nobody),
+		cmocka_unit_test(test_who_thinks_is_not_slow),
 		cmocka_unit_test(test_what_was_read_of_a_cut_body_counts),
 		cmocka_unit_test(test_answers_that_lie),
 		cmocka_unit_test(test_a_coded_body_is_not_undone),
@@ -643,8 +665,8 @@ int main(void)
 	};
 
 	if (!sandbox_enter() ||
-	    !sandbox_cover(
-		"/etc/hosts", "127.0.0.1 localhost\n127.0.0.1 portal.test\n") ||
+	    !sandbox_cover("/etc/hosts",
+		"127.0.0.1 localhost\n127.0.0.1 portal.test portal.test.\n") ||
 	    !sandbox_cover("/etc/resolv.conf", "nameserver 127.0.0.1\n"))
 		return 0;
 	return cmocka_run_group_tests(tests, make_certs, end_certs);

@@ -79,9 +79,44 @@ static void test_requests_are_well_formed(void **state)
 	assert_true(back.cookie == e.cookie);
 }
 
+/* What an ICMP error quotes of our request: the header at least, the cookie if possible.
+ */
+static void test_quotes(void **state)
+{
+	const struct icmp_echo e = { .id = 7, .seq = 300, .cookie = 11, .tag = 12 };
+	uint8_t bytes[ICMP_HEAD + 32];
+
+	for (int family = ICMP_V4; family <= ICMP_V6; family++) {
+		size_t whole = icmp_packet_write((enum icmp_family)family, &e, 32, bytes);
+
+		for (size_t len = 0; len <= whole; len++) {
+			struct icmp_echo q = { 0 };
+			ht_err err = icmp_packet_parse_quote(
+			    (enum icmp_family)family, bytes, len, &q);
+
+			if (len < ICMP_HEAD) {
+				assert_int_equal(err, HT_MALFORMED);
+				continue;
+			}
+			assert_ok(err);
+			assert_int_equal(q.id, 7);
+			assert_int_equal(q.seq, 300);
+			assert_int_equal(q.payload, len - ICMP_HEAD);
+			assert_int_equal(
+			    q.cookie, len < ICMP_HEAD + ICMP_COOKIE ? 0 : 11);
+		}
+		bytes[0] ^= 1;
+		struct icmp_echo q;
+		assert_int_equal(
+		    icmp_packet_parse_quote((enum icmp_family)family, bytes, whole, &q),
+		    HT_UNSUPPORTED);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_quotes),
 		cmocka_unit_test(test_known_reply),
 		cmocka_unit_test(test_every_cut_is_refused),
 		cmocka_unit_test(test_damage_and_other_types),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hist.h"
 #include "probes/wan/icmp_packet.h"
 #include "unit/probes/runner.h"
 #include "unit/probes/sandbox.h"
@@ -51,6 +52,14 @@ static void assert_answered(const struct runner *r, const char *target, double c
 	assert_true(runner_number(r, HT_M_ICMP_SENT, ID) == count);
 	assert_true(runner_number(r, HT_M_ICMP_RECEIVED, ID) == count);
 	assert_true(runner_number(r, HT_M_ICMP_LOSS, ID) == 0);
+	assert_true(runner_number(r, HT_M_ICMP_DUPLICATES, ID) == 0);
+	assert_null(runner_find(r, HT_M_ICMP_REASON, ID));
+	assert_true(runner_number(r, HT_M_ICMP_RTT_P50, ID) >= min);
+	assert_true(runner_number(r, HT_M_ICMP_RTT_P95, ID) <= max);
+	struct ht_hist h;
+	const char *text = runner_string(r, HT_M_ICMP_RTT_HISTOGRAM, ID);
+	assert_ok(ht_hist_decode(text, strlen(text), &h));
+	assert_true((double)ht_hist_count(&h) == count);
 	assert_true(min > 0 && min <= avg && avg <= max && max < 2);
 	assert_true(runner_number(r, HT_M_ICMP_JITTER, ID) >= 0);
 }
@@ -201,7 +210,9 @@ static void test_dead_name_server(void **state)
 	uv_close((uv_handle_t *)&t.timer, NULL);
 	assert_true(r->done);
 	assert_string_equal(runner_string(r, HT_M_ICMP_STATUS, ID), "unresolved");
-	assert_int_equal(r->n_readings, 1);
+	assert_int_equal(r->n_readings, 2); /* no figures */
+	assert_string_equal(runner_string(r, HT_M_ICMP_REASON, ID),
+	    "no name server has answered for the target's name in time");
 	assert_true(t.n > 20);
 	assert_true(t.longest_ns < 500000000);
 	runner_free(r);
@@ -213,7 +224,9 @@ static void test_dead_name_server(void **state)
 struct forger {
 	uv_poll_t poll;
 	int fd;
-	size_t requests;
+	int other; /* says it in another host's name; 0: fd does */
+	size_t requests, kept_len;
+	uint8_t kept[ICMP_PACKET_MAX]; /* a request to be answered later */
 };
 
 static void reply(
@@ -231,8 +244,9 @@ static void reply(
 
 	packet[2] = (uint8_t)(sum >> 8);
 	packet[3] = (uint8_t)sum;
-	assert_int_equal(
-	    sendto(f->fd, packet, len, 0, (const struct sockaddr *)&to, sizeof(to)), len);
+	assert_int_equal(sendto(f->other ? f->other : f->fd, packet, len, 0,
+			     (const struct sockaddr *)&to, sizeof(to)),
+	    len);
 }
 
 /* Answers the first request twice, the others with a wrong cookie only. */
@@ -271,15 +285,108 @@ static void test_forged_and_duplicate_replies(void **state)
 	assert_true(runner_number(r, HT_M_ICMP_RECEIVED, ID) == 1);
 	assert_true(runner_number(r, HT_M_ICMP_LOSS, ID) == 0.75);
 	assert_null(runner_find(r, HT_M_ICMP_JITTER, NULL)); /* one reply has none */
+	assert_true(runner_number(r, HT_M_ICMP_DUPLICATES, ID) == 1);
+	assert_string_equal(runner_string(r, HT_M_ICMP_REASON, ID),
+	    "1 replies that came twice, 3 forged replies");
 	set_answers(true);
 	runner_free(r);
 	close(f.fd);
 }
 
+/* Truncated, with a wrong sum, and a moment late: each a reason, none an answer. */
+static void on_request_spoil(uv_poll_t *poll, int status, int events)
+{
+	struct forger *f = poll->data;
+	uint8_t bytes[ICMP_PACKET_MAX + 60];
+	ssize_t n;
+
+	while ((n = recv(f->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 28) {
+		if (bytes[20] != 8)
+			continue;
+		if (f->requests++ == 0) { /* when the next request comes it is late */
+			memcpy(f->kept, bytes + 20, (size_t)n - 20);
+			f->kept_len = (size_t)n - 20;
+			continue;
+		}
+		reply(f, f->kept, f->kept_len, 0);
+		reply(f, bytes + 20, ICMP_HEAD + 4, 0);
+		if (f->requests == 2)
+			reply(f, bytes + 20, (size_t)n - 20 - 8, 0);
+	}
+}
+
+static void test_spoilt_replies(void **state)
+{
+	struct runner *r = runner_new();
+	struct forger f = { .fd =
+				socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) };
+
+	assert_true(f.fd >= 0);
+	set_answers(false);
+	uv_poll_init(&r->loop, &f.poll, f.fd);
+	f.poll.data = &f;
+	uv_poll_start(&f.poll, UV_READABLE, on_request_spoil);
+	assert_true(runner_run(r, &probe_icmp, ID,
+	    "{target: 127.0.0.1, spacing: 200ms, wait: 100ms, count: 3}", DEADLINE));
+	uv_close((uv_handle_t *)&f.poll, NULL);
+	assert_true(runner_number(r, HT_M_ICMP_SENT, ID) == 3);
+	assert_true(runner_number(r, HT_M_ICMP_RECEIVED, ID) == 1);
+	assert_string_equal(runner_string(r, HT_M_ICMP_REASON, ID),
+	    "2 late replies, 2 truncated or malformed replies, 1 replies that bring less "
+	    "than was sent");
+	set_answers(true);
+	runner_free(r);
+	close(f.fd);
+}
+
+/* Right in all but who sends it: the kernel keeps it from us. */
+static void test_replies_of_another_host(void **state)
+{
+	const struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 8) };
+	struct runner *r = runner_new();
+	struct forger f = { .fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP),
+		.other = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) };
+
+	assert_true(f.fd >= 0 && f.other > 0);
+	assert_int_equal(bind(f.other, (const struct sockaddr *)&at, sizeof(at)), 0);
+	set_answers(false);
+	uv_poll_init(&r->loop, &f.poll, f.fd);
+	f.poll.data = &f;
+	uv_poll_start(&f.poll, UV_READABLE, on_request);
+	assert_true(runner_run(r, &probe_icmp, ID,
+	    "{target: 127.0.0.1, spacing: 20ms, wait: 200ms, count: 2}", DEADLINE));
+	uv_close((uv_handle_t *)&f.poll, NULL);
+	assert_int_equal(f.requests, 2);
+	assert_string_equal(runner_string(r, HT_M_ICMP_STATUS, ID), "timeout");
+	assert_true(runner_number(r, HT_M_ICMP_LOSS, ID) == 1);
+	set_answers(true);
+	runner_free(r);
+	close(f.other);
+	close(f.fd);
+}
+
+/* The loopback's own MTU is 65,536: the search ends at its ceiling, with one packet. */
+static void test_path_mtu(void **state)
+{
+	struct runner *r = runner_new();
+
+	assert_true(runner_run(r, &probe_icmp, ID,
+	    "{target: 127.0.0.1, spacing: 10ms, path_mtu: true}", DEADLINE));
+	assert_true(runner_number(r, HT_M_ICMP_PATH_MTU, ID) == 9000);
+	assert_true(runner_number(r, HT_M_ICMP_SENT, ID) == 5);
+	assert_true(runner_run(r, &probe_icmp, ID,
+	    "{target: '::1', spacing: 10ms, path_mtu: true, df: true}", DEADLINE));
+	assert_true(runner_number(r, HT_M_ICMP_PATH_MTU, ID) == 9000);
+	runner_free(r);
+}
+
 static void test_cancel_in_every_step(void **state)
 {
-	static const char *const targets[] = { "{target: 127.0.0.1}",
-		"{target: localhost}", "{target: 192.0.2.1}" };
+	static const char *const targets[] = {
+		"{target: 127.0.0.1, spacing: 10ms, count: 1, path_mtu: true}",
+		"{target: localhost}", "{target: 192.0.2.1}"
+	};
 	struct runner *r = runner_new();
 
 	for (size_t i = 0; i < HT_COUNT(targets); i++) {
@@ -304,6 +411,9 @@ int main(void)
 		cmocka_unit_test(test_deadline_of_the_wait),
 		cmocka_unit_test(test_troubles_are_readings),
 		cmocka_unit_test(test_forged_and_duplicate_replies),
+		cmocka_unit_test(test_spoilt_replies),
+		cmocka_unit_test(test_replies_of_another_host),
+		cmocka_unit_test(test_path_mtu),
 		cmocka_unit_test(test_cancel_in_every_step),
 		cmocka_unit_test(test_dead_name_server),
 	};

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -152,6 +153,111 @@ static void test_udp_service(void **state)
 	runner_free(r);
 }
 
+/* ---- the server's list ---- */
+
+enum { LINKS = 20 };
+
+/* Links l00 … l19, each an address of ourselves, and something that is no link. */
+static void make_list(struct ht_targets *list)
+{
+	char text[2048] = HT_TARGETS_HEAD, line[64];
+
+	for (int i = 0; i < LINKS; i++) {
+		snprintf(line, sizeof(line), "target l%02d 127.0.1.%d\n", i, i + 1);
+		strncat(text, line, sizeof(text) - strlen(text) - 1);
+	}
+	strncat(text, "target l99:gateway 127.0.0.1\n", sizeof(text) - strlen(text) - 1);
+	assert_ok(ht_targets_parse(text, strlen(text), list, NULL));
+}
+
+/* The link of the i-th reading that says a status. */
+static const char *nth_status(const struct runner *r, size_t n)
+{
+	for (size_t i = 0; i < r->n_readings; i++) {
+		if (r->readings[i].metric == HT_M_PATH_STATUS && n-- == 0)
+			return r->readings[i].instance;
+	}
+	return NULL;
+}
+
+static void test_every_link_of_the_list(void **state)
+{
+	static const char *const yaml[] = { "{per_hop: 1}", "{method: udp, per_hop: 1}",
+		"{method: tcp, per_hop: 1}" };
+	struct runner *r = runner_new();
+	struct ht_targets list;
+	char id[HT_INSTANCE_MAX], address[32];
+
+	make_list(&list);
+	r->site.targets = &list;
+	for (size_t k = 0; k < HT_COUNT(yaml); k++) {
+		int64_t before = ht_mono_ns();
+
+		assert_true(runner_run(r, &probe_path, ID, yaml[k], DEADLINE));
+		assert_true(r->done);
+		/* a packet each, eight at once, 40 ms apart: also between two links */
+		assert_true(ht_mono_ns() - before >= 80 * HT_NS_PER_MS);
+		assert_int_equal(runner_count(r, HT_M_PATH_STATUS), LINKS);
+		for (int i = 0; i < LINKS; i++) {
+			snprintf(id, sizeof(id), "l%02d", i);
+			snprintf(address, sizeof(address), "127.0.1.%d", i + 1);
+			assert_string_equal(runner_string(r, HT_M_PATH_STATUS, id), "ok");
+			assert_string_equal(
+			    runner_string(r, HT_M_PATH_TRACE, id), address);
+			assert_string_equal(
+			    runner_string(r, HT_M_PATH_TARGET, id), address);
+		}
+	}
+	ht_targets_fini(&list);
+	runner_free(r);
+}
+
+/* One run does not finish: those that it began first are told, however far they came;
+ * the others come first in the next. */
+static void test_list_goes_on_where_it_stood(void **state)
+{
+	static const char yaml[] = "{wait: 10s, per_hop: 1}";
+	struct runner *r = runner_new();
+	struct ht_targets list;
+
+	make_list(&list);
+	r->site.targets = &list;
+	put("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1");
+	for (int k = 0; k < 3; k++) {
+		static const char *const first[] = { "l00", "l08", "l16" };
+		static const char *const last[] = { "l07", "l15", "l03" };
+		size_t n;
+
+		assert_true(runner_run(r, &probe_path, ID, yaml, 300 * HT_NS_PER_MS));
+		assert_true(r->done);
+		n = runner_count(r, HT_M_PATH_STATUS);
+		assert_int_equal(n, 8);
+		assert_non_null(runner_find(r, HT_M_PATH_STATUS, first[k]));
+		assert_non_null(runner_find(r, HT_M_PATH_STATUS, last[k]));
+		assert_string_equal(
+		    runner_string(r, HT_M_PATH_STATUS, nth_status(r, 0)), "timeout");
+	}
+	put("/proc/sys/net/ipv4/icmp_echo_ignore_all", "0");
+	/* All done in one run: the next begins with the first again. */
+	assert_true(runner_run(r, &probe_path, ID, "{per_hop: 1}", DEADLINE));
+	assert_int_equal(runner_count(r, HT_M_PATH_STATUS), LINKS);
+	assert_true(runner_run(r, &probe_path, ID, "{per_hop: 1}", DEADLINE));
+	assert_int_equal(runner_count(r, HT_M_PATH_STATUS), LINKS);
+	ht_targets_fini(&list);
+	runner_free(r);
+}
+
+static void test_no_target_at_all(void **state)
+{
+	struct runner *r = runner_new();
+
+	assert_true(runner_run(r, &probe_path, ID, "{}", DEADLINE));
+	assert_true(r->done);
+	assert_string_equal(text(r, HT_M_PATH_STATUS), "error");
+	assert_non_null(strstr(text(r, HT_M_PATH_REASON), "no `target` is named"));
+	runner_free(r);
+}
+
 static void test_deadline(void **state)
 {
 	struct runner *r = runner_new();
@@ -216,10 +322,13 @@ static void test_cancel_in_every_step(void **state)
 {
 	static const char *const yaml[] = { "{target: 127.0.0.1}",
 		"{target: localhost, method: udp}", "{target: 127.0.0.1, method: tcp}",
-		"{target: 192.0.2.1}" };
+		"{target: 192.0.2.1}", "{}", "{method: tcp}" };
 	struct runner *r = runner_new();
+	struct ht_targets list;
 	size_t files = 0;
 
+	make_list(&list);
+	r->site.targets = &list;
 	for (size_t i = 0; i < HT_COUNT(yaml); i++) {
 		for (size_t turns = 0; turns < 6; turns++) {
 			assert_true(runner_start(r, &probe_path, ID, yaml[i], DEADLINE));
@@ -231,6 +340,7 @@ static void test_cancel_in_every_step(void **state)
 		}
 	}
 	assert_int_equal(open_files(), files);
+	ht_targets_fini(&list);
 	runner_free(r);
 }
 
@@ -240,6 +350,9 @@ int main(void)
 		cmocka_unit_test(test_each_method),
 		cmocka_unit_test(test_tcp_service),
 		cmocka_unit_test(test_udp_service),
+		cmocka_unit_test(test_every_link_of_the_list),
+		cmocka_unit_test(test_list_goes_on_where_it_stood),
+		cmocka_unit_test(test_no_target_at_all),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_troubles_are_readings),
 		cmocka_unit_test(test_cancel_in_every_step),

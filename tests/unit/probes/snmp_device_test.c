@@ -10,7 +10,7 @@
 #include "unit/probes/snmp_field.h"
 
 #define IF_X "1.3.6.1.2.1.31.1.1.1"
-#define ALL  (MIB_INTERFACES | MIB_SIGHTINGS)
+#define ALL  ((MIB_INTERFACES | MIB_SIGHTINGS) & ~MIB_BIT(MIB_TOPOLOGY))
 
 struct scene {
 	uv_loop_t loop;

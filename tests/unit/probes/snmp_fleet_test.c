@@ -175,6 +175,59 @@ static void test_only_tables_that_are_wanted(void **state)
 	runner_free(r);
 }
 
+static size_t told(const struct runner *r, enum ht_metric m, const char *instance)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_readings; i++)
+		n += r->readings[i].metric == m &&
+		     strcmp(r->readings[i].instance, instance) == 0;
+	return n;
+}
+
+/* Somebody gives the first interface another alias, as soon as its first one was told. */
+static void rename_once(struct field_device *d)
+{
+	const struct runner *r = d->arg;
+	struct peer_oid alias;
+
+	if (polls(r, "x") == 0)
+		return;
+	peer_oid_set(&alias, IF_X ".18.1");
+	for (size_t i = 0; i < d->peer.n; i++) {
+		struct peer_cell *c = &d->peer.cells[i];
+
+		if (c->name.n == alias.n &&
+		    memcmp(c->name.id, alias.id, alias.n * sizeof(alias.id[0])) == 0)
+			c->bytes[c->len - 1] = '7'; /* of "to office 1" */
+	}
+}
+
+static void test_evidence_is_told_when_it_changes(void **state)
+{
+	struct runner *r = runner_new();
+	struct field_device d;
+	char yaml[YAML_MAX] = "";
+
+	field_open(&d, &r->loop, PEER_GOOD, NULL, 0);
+	d.asked = rename_once;
+	d.arg = r;
+	put(yaml,
+	    "{interval: 100ms, credentials: [{name: all}], devices: [{id: x, address: "
+	    "127.0.0.1, port: %u}]}",
+	    d.port);
+	assert_true(runner_run(r, &probe_snmp_fleet, "fleet", yaml, 900 * HT_NS_PER_MS));
+	field_close(&d);
+	assert_true(polls(r, "x") >= 3);
+	assert_int_equal(told(r, HT_M_IF_ALIAS, "x:Gi0-0-1"), 2);
+	assert_int_equal(told(r, HT_M_SNMP_SYS_NAME, "x"), 2);
+	assert_string_equal(runner_string(r, HT_M_IF_ALIAS, "x:Gi0-0-1"), "to office 1");
+	/* what is measured is told each time */
+	assert_int_equal(told(r, HT_M_IF_IN_OCTETS, "x:Gi0-0-1"), polls(r, "x"));
+	assert_int_equal(told(r, HT_M_IF_OPER_STATUS, "x:Gi0-0-1"), polls(r, "x"));
+	runner_free(r);
+}
+
 /* ---- the server's list ---- */
 
 static void put_list(struct ht_targets *list, const char *text)
@@ -366,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_broken_devices_disturb_nobody),
 		cmocka_unit_test(test_slow_device_goes_on_where_it_stopped),
 		cmocka_unit_test(test_only_tables_that_are_wanted),
+		cmocka_unit_test(test_evidence_is_told_when_it_changes),
 		cmocka_unit_test(test_the_servers_list_and_another),
 		cmocka_unit_test(test_cancel_at_any_time),
 		cmocka_unit_test(test_configuration),

@@ -346,6 +346,20 @@ static void test_answers_that_do_not_count(void **state)
 	assert_int_equal(p.no, 1);
 }
 
+/* A trace that follows another keeps its distance. */
+static void test_no_packet_before_its_time(void **state)
+{
+	struct trace_plan plan = plan_of(1, 1);
+	struct trace_probe p;
+	struct trace t;
+
+	plan.begin_ns = MS(40);
+	trace_init(&t, &plan, MS(10));
+	assert_false(trace_next(&t, MS(10), &p));
+	assert_int_equal(trace_wake_ns(&t), MS(40));
+	assert_true(trace_next(&t, MS(40), &p));
+}
+
 /* Several routers at one hop: each is named once, two at most. */
 static void test_several_at_one_hop(void **state)
 {
@@ -416,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_circles),
 		cmocka_unit_test(test_far_and_late),
 		cmocka_unit_test(test_answers_that_do_not_count),
+		cmocka_unit_test(test_no_packet_before_its_time),
 		cmocka_unit_test(test_several_at_one_hop),
 		cmocka_unit_test(test_unsendable),
 		cmocka_unit_test(test_longest_text),

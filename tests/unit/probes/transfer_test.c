@@ -333,7 +333,7 @@ static void test_drip_and_silence_end_by_their_rules(void **state)
 	get(*state, (struct transfer_request){ .low_speed = 1000, .low_speed_s = 1 },
 	    stub_port(server), &drip);
 	assert_int_equal(drip.result.end, TRANSFER_TOO_SLOW);
-	get(*state, (struct transfer_request){ .timeout_ms = 200 }, stub_port(server),
+	get(*state, (struct transfer_request){ .timeout_ms = 500 }, stub_port(server),
 	    &late);
 	stub_free(server);
 	assert_int_equal(late.result.end, TRANSFER_TIMEOUT);

@@ -202,6 +202,54 @@ static void test_backlog(void **state)
 	world_is(w, DOC("used_window.observed"), "32");
 	world_near(w, DOC("down.used.peak"), 6e6);
 	world_is(w, "SELECT count(*) FROM bandwidth_hour", "3");
+	/* Not a minute is missing where the backlog begins. */
+	world_is(w, "SELECT count(*) FROM bandwidth_hour WHERE hex(slots) LIKE '01FF0F%'",
+	    "2");
+}
+
+static void poll_briefly(struct world *w, const struct device *d)
+{
+	world_say(w, d->agent,
+	    "{\"n\":\"snmp/xa-wan/uptime\",\"u\":\"s\",\"v\":%.2f},"
+	    "{\"n\":\"if/%s/in_octets\",\"u\":\"count\",\"v\":%" PRIu64 "},"
+	    "{\"n\":\"if/%s/out_octets\",\"u\":\"count\",\"v\":%" PRIu64 "}",
+	    d->uptime_s, d->interface, d->in, d->interface, d->out);
+}
+
+/* Names, speed and width are told when they change; what is told later, and what comes
+ * as a backlog, stands on them. */
+static void test_told_once(void **state)
+{
+	struct world *w = *state;
+	struct device d = router("own");
+
+	d.bits = 32;
+	d.in = UINT32_MAX - 10000000;
+	poll_now(w, &d);
+	for (int i = 0; i < 30; i++) {
+		w->now_ms += MINUTE;
+		run(&d, 60, 4e6, 1e6);
+		d.in &= UINT32_MAX; /* passes zero once */
+		poll_briefly(w, &d);
+	}
+	w->now_ms += HOUR;
+	w->lane = JOURNAL_HIST;
+	for (int i = 0; i < 20; i++) {
+		w->at_ms = w->now_ms - HOUR + (i + 1) * MINUTE;
+		run(&d, 60, 4e6, 1e6);
+		d.in &= UINT32_MAX;
+		poll_briefly(w, &d);
+	}
+	w->lane = JOURNAL_DATA;
+	w->at_ms = 0;
+	w->now_ms += 2 * HOUR;
+	world_beat(w);
+	world_fold(w);
+	world_near(w, DOC("down.used.peak"), 4e6);
+	world_near(w, DOC("down.used.mean"), 4e6);
+	world_is(w, DOC("used_window.observed"), "10");
+	world_is(w, DOC("used_window.gaps"), "[]");
+	world_near(w, DOC("down.negotiated.value"), 100e6);
 }
 
 static void throughput(
@@ -364,6 +412,7 @@ static void test_refold(void **state)
 		if (i % 5 == 0) {
 			struct writer_fold_state s;
 
+			world_flush(w);
 			assert_ok(db_begin(w->db));
 			assert_ok(run_slice(w->db, i % 2 ? 0 : 20 * HT_NS_PER_MS, &s));
 			assert_ok(db_commit(w->db));
@@ -414,6 +463,7 @@ int main(void)
 		T(test_used),
 		T(test_gaps),
 		T(test_backlog),
+		T(test_told_once),
 		T(test_throughput),
 		T(test_old_test),
 		T(test_strangers),

@@ -1,6 +1,12 @@
 /* Over which network links run, and what follows for the WAN. */
 #include "unit/server/derive/world.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/derive/share.h"
+#include "server/score/score.h"
+
 #define T0 INT64_C(1764032400000) /* 2025-11-25T01:00:00Z */
 
 static int setup(void **state)
@@ -155,6 +161,134 @@ static void test_history_of_paths(void **state)
 	trace(w, "own", "ok", "province-wan", "hop");
 	world_fold(w);
 	world_is(w, "SELECT count(*) FROM link_path", "3");
+	/* A trace that fails now and then breaks no span. */
+	w->lane = JOURNAL_DATA;
+	w->at_ms = 0;
+	for (int i = 0; i < 8; i++) {
+		w->now_ms += 10 * MINUTE;
+		if (i % 2)
+			trace(w, "own", "ok", "province-wan", "hop");
+		else
+			trace(w, "own", "timeout", "unknown", "all silent");
+	}
+	world_fold(w);
+	world_is(w, "SELECT count(*) FROM link_path", "4");
+}
+
+/* ── as of a reference date ───────────────────────────────────────────────────────────
+ */
+
+static char *slurp(const char *file)
+{
+	FILE *f = fopen(file, "r");
+	char *text = malloc(65536);
+
+	assert_non_null(f);
+	assert_non_null(text);
+	text[fread(text, 1, 65535, f)] = '\0';
+	fclose(f);
+	return text;
+}
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static const char *const shared[] = { "derive/rules/device-classes.yaml",
+	"derive/rules/calendar-vn.yaml", "derive/rules/bandwidth.yaml",
+	"score/catalogues/posture-v1.yaml", SHARE_DEFINITION };
+static const char *const folders[] = { "", "/derive", "/derive/rules", "/score",
+	"/score/catalogues", "/score/definitions" };
+
+/* A share folder like the source tree's, whose definition names a reference date. */
+static void use_reference_date(struct world *w, const char *date, char dir[static 500])
+{
+	struct ht_fault fault = { 0 };
+	char path[600], *text;
+
+	snprintf(dir, 500, "%.400s.share", w->store.file);
+	for (size_t i = 0; i < HT_COUNT(folders); i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, folders[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	for (size_t i = 0; i < HT_COUNT(shared); i++) {
+		snprintf(path, sizeof(path), "../server/%s", shared[i]);
+		text = slurp(path);
+		write_file(dir, shared[i], text);
+		free(text);
+	}
+	text = slurp("../server/" SHARE_DEFINITION);
+	char *at = strstr(text, "  require_path: no");
+	assert_non_null(at);
+	char *with = malloc(strlen(text) + 100);
+	assert_non_null(with);
+	snprintf(with, strlen(text) + 100, "%.*s  reference_date: %s\n%s",
+	    (int)(at - text), text, date, at);
+	write_file(dir, SHARE_DEFINITION, with);
+	free(text);
+	free(with);
+	assert_ok(share_set(dir));
+	if (score_start(&fault))
+		fail_msg("%s", fault.text);
+}
+
+static void use_source_tree(const char *dir)
+{
+	struct ht_fault fault = { 0 };
+	char path[600];
+
+	assert_ok(share_set(NULL));
+	assert_ok(score_start(&fault));
+	for (size_t i = 0; i < HT_COUNT(shared); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, shared[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	for (size_t i = HT_COUNT(folders); i-- > 0;) {
+		snprintf(path, sizeof(path), "%s%s", dir, folders[i]);
+		assert_int_equal(rmdir(path), 0);
+	}
+}
+
+/* Until the day is over the answer is of now; then it stands, whatever comes. */
+static void test_reference_date(void **state)
+{
+	struct world *w = *state;
+	char dir[500];
+
+	use_reference_date(w, "2025-11-25", dir);
+	trace(w, "own", "ok", "province-wan", "hop 2");
+	pings(w, 3, 5);
+	world_is(w, WAN("answer"), "yes");
+	world_says(w, WAN("reason"), "link xa-wan answers");
+	for (int i = 0; i < 6 * 18;
+	     i++) { /* past the end of that day in Viet Nam, 17:00Z */
+		w->now_ms += 10 * MINUTE;
+		ping(w, 5);
+	}
+	world_fold(w);
+	world_is(w, WAN("as_of_ms"), "1764090000000");
+	world_is(w, WAN("answer"), "yes");
+	for (int i = 0; i < 12; i++) { /* it dies, and leaves by another way */
+		w->now_ms += 10 * MINUTE;
+		ping(w, 0);
+	}
+	trace(w, "core", "ok", "internet", "hop 3");
+	pings(w, 3, 0);
+	world_is(w, "SELECT state FROM link_fact", "DOWN");
+	world_is(w, WAN("as_of_ms"), "1764090000000");
+	world_is(w, WAN("answer"), "yes");
+	world_near(w, WAN("confidence"), 0.9);
+	world_near(w, VALUE("value"), 1);
+	world_near(w, WAN("json_extract(links, '$[0].up_share')"), 1);
+	world_is(w, WAN("json_extract(links, '$[0].path.network')"), "province-wan");
+	use_source_tree(dir);
 }
 
 static const char *const tables[] = { "link_path", "link_inside", "wan_connected",
@@ -198,6 +332,7 @@ int main(void)
 		T(test_path_grows_old),
 		T(test_inside_address),
 		T(test_history_of_paths),
+		T(test_reference_date),
 		T(test_refold),
 	};
 

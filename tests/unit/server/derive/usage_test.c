@@ -152,6 +152,26 @@ static void test_figures(void **state)
 	usage_window_free(w);
 }
 
+/* What is declared is what slot by slot would be found to be office work. */
+static void test_declared(void **state)
+{
+	for (int64_t shift = 0; shift < 40; shift++) {
+		int64_t from = MONDAY + shift * 7 * HOUR + shift * 13 * MINUTE,
+			to = from + (shift * 11 + 1) * HOUR, office = 0;
+		struct usage_window *w;
+		struct usage_figures f;
+
+		for (int64_t at = from; at + USAGE_SLOT_MS <= to; at += USAGE_SLOT_MS)
+			office += calendar_office_at(calendar, at) &&
+				  calendar_office_at(calendar, at + USAGE_SLOT_MS - 1);
+		assert_ok(usage_window_new(calendar, from, to, &w));
+		usage_window_figures(w, &f);
+		assert_int_equal(f.declared, (to - from) / USAGE_SLOT_MS);
+		assert_int_equal(f.office_declared, office);
+		usage_window_free(w);
+	}
+}
+
 static double steady(int hour, int slot)
 {
 	return 2e6;
@@ -221,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_declared),
 		cmocka_unit_test(test_holes_and_holidays),
 		cmocka_unit_test(test_who_tells),
 		cmocka_unit_test(test_percentile),
