@@ -9,6 +9,7 @@
 #include "probes/snmp/known.h"
 
 enum { LIST_MAX = 2048, DEVICE_MAX = 64 };
+#define ONE_POLL_NS (30 * HT_NS_PER_S)
 
 static void emit(const struct report *r, struct ht_reading reading)
 {
@@ -247,12 +248,16 @@ static bool polled_from_inside(const struct report *r, const struct ht_addr *tar
 	return false;
 }
 
-static void emit_uplink(const struct report *r, const struct table *t, struct known *k,
-    const char **ids, bool evidence, int64_t at_ns)
+/* When it was read, or now; what an interrupted poll read long ago says nothing of now.
+ */
+static int64_t emit_uplink(const struct report *r, const struct table *t, struct known *k,
+    const char **ids, bool evidence, int64_t now_ns)
 {
+	int64_t at_ns = now_ns;
 	struct uplink_hints hints = { .configured = r->link_interface };
 	struct ht_addr target;
 	struct uplink u;
+	char before[sizeof(k->uplink.id)];
 
 	for (size_t i = 0; i < t->n; i++)
 		ids[i] = t->rows[i].instance + strnlen(r->device, DEVICE_MAX) + 1;
@@ -260,14 +265,19 @@ static void emit_uplink(const struct report *r, const struct table *t, struct kn
 		hints.target = &target;
 		hints.inside = polled_from_inside(r, &target);
 	}
+	memcpy(before, k->uplink.id, sizeof(before));
 	uplink_choose(t, ids, &hints, &k->uplink, &u);
+	if (u.row && u.row->at_ns > now_ns - ONE_POLL_NS)
+		at_ns = u.row->at_ns;
 	if (u.row) {
 		emit_device_string(r, HT_M_SNMP_LINK_INTERFACE, at_ns, u.row->instance);
 		emit_device_number(
 		    r, HT_M_SNMP_LINK_INTERFACE_CONFIDENCE, at_ns, u.confidence);
 	}
-	if (u.why[0] && evidence)
+	bool other = strcmp(before, k->uplink.id) != 0;
+	if (u.why[0] && (evidence || other))
 		emit_device_string(r, HT_M_SNMP_LINK_INTERFACE_WHY, at_ns, u.why);
+	return at_ns;
 }
 
 /* ── What was told before ─────────────────────────────────────────────────────────── */
@@ -291,8 +301,14 @@ static bool tells_evidence(const struct report *r, const struct table *t, int64_
 
 /* ── All of it ────────────────────────────────────────────────────────────────────── */
 
+/* The device's uptime at a moment of the poll: it went on while it was read. */
+static double uptime_at(const struct table_system *s, int64_t at_ns)
+{
+	return (double)s->uptime_ticks / 100 + (double)(at_ns - s->at_ns) / HT_NS_PER_S;
+}
+
 static void emit_system(
-    const struct report *r, const struct table_system *s, bool evidence)
+    const struct report *r, const struct table_system *s, bool evidence, int64_t at_ns)
 {
 	static const enum ht_metric metrics[TABLE_SYSTEM_TEXTS] = {
 		[TABLE_SYS_DESCR] = HT_M_SNMP_SYS_DESCR,
@@ -301,24 +317,27 @@ static void emit_system(
 	};
 
 	for (size_t i = 0; evidence && i < TABLE_SYSTEM_TEXTS; i++)
-		emit_device_string(r, metrics[i], s->at_ns, s->texts[i]);
+		emit_device_string(r, metrics[i], at_ns, s->texts[i]);
 	if (s->has_uptime)
-		emit_device_number(
-		    r, HT_M_SNMP_UPTIME, s->at_ns, (double)s->uptime_ticks / 100);
+		emit_device_number(r, HT_M_SNMP_UPTIME, at_ns, uptime_at(s, at_ns));
 }
 
-static void emit_table(
-    const struct report *r, struct table *t, bool evidence, int64_t at_ns)
+/* Names, and the interface that carries the link; then all rows. The moment of the poll
+ * is when that one's counters were read: a large table takes seconds, and what belongs
+ * together must have one time. */
+static int64_t emit_table(
+    const struct report *r, struct table *t, bool evidence, int64_t now_ns)
 {
 	struct identity_match *matches = calloc(t->n + 1, sizeof(*matches));
 	struct identity_row *rows = calloc(t->n + 1, sizeof(*rows));
 	const char **ids = calloc(t->n + 1, sizeof(*ids));
 	struct known known = { 0 };
+	int64_t at_ns = now_ns;
 
 	if (matches && rows && ids) {
 		known_recall(&known, r->host, r->key);
 		name_rows(r, t, &known, matches, rows);
-		emit_uplink(r, t, &known, ids, evidence, at_ns);
+		at_ns = emit_uplink(r, t, &known, ids, evidence, now_ns);
 		known_remember(&known, r->host, r->key);
 	} else {
 		name_by_index(r, t);
@@ -334,25 +353,26 @@ static void emit_table(
 	free(matches);
 	free(rows);
 	free(ids);
+	return at_ns;
 }
 
 void report_poll(const struct report *r, struct table *t)
 {
-	int64_t now = ht_mono_ns();
+	int64_t at_ns = ht_mono_ns();
 
 	table_settle(t);
-	bool evidence = tells_evidence(r, t, now);
+	bool evidence = tells_evidence(r, t, at_ns);
 
-	emit_system(r, &t->system, evidence);
-	emit_device_string(r, HT_M_SNMP_TARGET, now, r->target);
 	if (t->n)
-		emit_table(r, t, evidence, now);
+		at_ns = emit_table(r, t, evidence, at_ns);
+	emit_system(r, &t->system, evidence, at_ns);
+	emit_device_string(r, HT_M_SNMP_TARGET, at_ns, r->target);
 	/* none at all is a fact only when the table was read whole */
 	if (t->n || strcmp(r->status, "ok") == 0)
-		emit_device_number(r, HT_M_SNMP_INTERFACES, now, (double)t->n);
+		emit_device_number(r, HT_M_SNMP_INTERFACES, at_ns, (double)t->n);
 	if (r->requests)
-		emit_device_number(r, HT_M_SNMP_ROUND_TRIPS, now, *r->requests);
+		emit_device_number(r, HT_M_SNMP_ROUND_TRIPS, at_ns, *r->requests);
 	if (r->reason && r->reason[0])
-		emit_device_string(r, HT_M_SNMP_REASON, now, r->reason);
-	emit_device_string(r, HT_M_SNMP_STATUS, now, r->status);
+		emit_device_string(r, HT_M_SNMP_REASON, at_ns, r->reason);
+	emit_device_string(r, HT_M_SNMP_STATUS, at_ns, r->status);
 }

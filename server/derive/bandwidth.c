@@ -238,6 +238,14 @@ static void inherit(struct bandwidth_poll *p, const struct bandwidth_poll *befor
 		p->discontinuity_s = before->discontinuity_s;
 }
 
+static bool stands_still(
+    const struct bandwidth_poll *known, const struct bandwidth_poll *p)
+{
+	return strcmp(known->interface, p->interface) == 0 &&
+	       rate_stands_still(p->at_ms - known->at_ms, known->in_octets, p->in_octets,
+		   known->out_octets, p->out_octets);
+}
+
 /* One poll after the newest known one. */
 static ht_err apply_poll(struct hour *t, const struct fold_input *in,
     struct bandwidth_subject *s, struct bandwidth_poll *p)
@@ -248,6 +256,8 @@ static ht_err apply_poll(struct hour *t, const struct fold_input *in,
 	double bps[2];
 
 	inherit(p, known);
+	if (!first && stands_still(known, p))
+		return HT_OK; /* the next one counts from the known one */
 	int gap = first ? -1 : rates(known, p, bps);
 	if (!first && gap < 0)
 		err = spread(t, known->at_ms, p->at_ms, bps[0], bps[1]);

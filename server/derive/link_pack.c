@@ -397,6 +397,10 @@ static void apply_counters(struct view *v, const struct moment *m)
 {
 	enum rate_verdict in = RATE_OK, out = RATE_OK;
 
+	if (v->counter_ms != LINKSTATE_NEVER &&
+	    rate_stands_still(m->at_ms - v->counter_ms, v->in_octets, m->in_octets,
+		v->out_octets, m->out_octets))
+		return; /* what was said last still is what is known */
 	v->used_down_bps = v->used_up_bps = NAN;
 	v->used_gap[0] = '\0';
 	if (v->counter_ms != LINKSTATE_NEVER) {

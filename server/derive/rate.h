@@ -4,6 +4,7 @@
 #ifndef HT_SERVER_DERIVE_RATE_H
 #define HT_SERVER_DERIVE_RATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct rate_poll {
@@ -36,6 +37,14 @@ enum rate_verdict {
  * RATE_WRAPPED. */
 enum rate_verdict rate_between(
     const struct rate_poll *a, const struct rate_poll *b, double *out_bps);
+
+/* Neither counter has moved, for a short time: the device may have answered from a cache,
+ * as many do for seconds. Then keep the earlier poll for the next comparison, which gives
+ * the mean over both; else the next one would carry twice what was carried. An idle line
+ * is only known to be that after RATE_STILL_MS. */
+#define RATE_STILL_MS INT64_C(150000)
+bool rate_stands_still(int64_t apart_ms, uint64_t in_before, uint64_t in_now,
+    uint64_t out_before, uint64_t out_now);
 
 /* One sentence without a full stop. */
 const char *rate_reason(enum rate_verdict v);

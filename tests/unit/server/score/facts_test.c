@@ -59,6 +59,29 @@ static void test_rates(void **state)
 		    RATE_SAME_TIME, 0 },
 		{ "hours apart", { 0, 1000, 64, up, 0, 1e9 },
 		    { 7200000, 2000, 64, up + 7200, 0, 1e9 }, RATE_TOO_FAR, 0 },
+		{ "up for less than the polls are apart, nothing known of before",
+		    { 0, 1000, 32, unknown, unknown, 1e7 },
+		    { 60000, 2000, 32, 45, unknown, 1e7 }, RATE_RESTARTED, 0 },
+		{ "two restarts, uptime greater than before",
+		    { 0, 4000000000, 32, 20, 0, 1e7 }, { 60000, 1000, 32, 45, 0, 1e7 },
+		    RATE_RESTARTED, 0 },
+		{ "the agent's uptime began anew, the counters did not",
+		    { 0, 1000, 64, 86400, 0, 1e9 }, { 60000, 2000, 64, 30, 0, 1e9 },
+		    RATE_RESTARTED, 0 },
+		{ "uptime's wrap, and a restart in it", { 0, 1000, 64, 42949670, 0, 1e9 },
+		    { 600000, 2000, 64, 300, 0, 1e9 }, RATE_RESTARTED, 0 },
+		{ "an uptime that lags", { 0, 1000, 64, 5000, 0, 1e9 },
+		    { 60000, 8500, 64, 5048, 0, 1e9 }, RATE_OK, 1000 },
+		{ "a discontinuity that always is now", { 0, 1000, 64, 5000, 5000, 1e9 },
+		    { 10000, 2000, 64, 5010, 5010, 1e9 }, RATE_OK, 800 },
+		{ "smaller, no speed, nothing would tell of a reset",
+		    { 0, top32 - 999, 32, up, unknown, unknown },
+		    { 10000, 1000, 32, up + 10, unknown, unknown }, RATE_WENT_BACK, 0 },
+		{ "smaller, no speed, no reset was told",
+		    { 0, top32 - 999, 32, up, 7, unknown },
+		    { 10000, 1000, 32, up + 10, 7, unknown }, RATE_WRAPPED, 1600 },
+		{ "64 bits that have 32", { 0, top32 - 999, 64, up, 0, 1e7 },
+		    { 10000, 1000, 64, up + 10, 0, 1e7 }, RATE_WENT_BACK, 0 },
 		{ "speed not known", { 0, 0, 64, up, unknown, unknown },
 		    { 1000, 1000, 64, up + 1, unknown, unknown }, RATE_OK, 8000 },
 	};
@@ -71,6 +94,15 @@ static void test_rates(void **state)
 		if (v > RATE_WRAPPED ? bps != -1 : fabs(bps - cases[i].bps) > 1e-6)
 			fail_msg("%s: %g bit/s", cases[i].what, bps);
 	}
+}
+
+/* A device that answers from a cache: twice nothing would be twice too much after it. */
+static void test_counters_that_stand_still(void **state)
+{
+	assert_true(rate_stands_still(60000, 5, 5, 7, 7));
+	assert_false(rate_stands_still(60000, 5, 6, 7, 7));
+	assert_false(rate_stands_still(60000, 5, 5, 7, 8));
+	assert_false(rate_stands_still(RATE_STILL_MS, 5, 5, 7, 7)); /* it is idle */
 }
 
 /* ── link states ─────────────────────────────────────────────────────────────────── */
@@ -498,6 +530,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_counters_that_stand_still),
 		cmocka_unit_test(test_link_states),
 		cmocka_unit_test(test_link_due),
 		cmocka_unit_test(test_globs),
