@@ -94,20 +94,23 @@ static bool letter(char c)
 	return c >= 'a' && c <= 'z';
 }
 
-static bool has_word(const char *folded, const char *word)
+static bool is_word(const char *at, const char *word)
 {
-	for (const char *at = folded; (at = strstr(at, word)); at++) {
-		if ((at == folded || !letter(at[-1])) && !letter(at[strlen(word)]))
-			return true;
-	}
-	return false;
+	size_t n = strlen(word);
+
+	return at[0] == word[0] && strncmp(at, word, n) == 0 && !letter(at[n]);
 }
 
+/* Tried where a word begins alone: most texts are three or four of them. */
 static bool has_any(const char *folded, const char *const *words, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (has_word(folded, words[i]))
-			return true;
+	for (const char *at = folded; *at; at++) {
+		if (!letter(*at) || (at != folded && letter(at[-1])))
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			if (is_word(at, words[i]))
+				return true;
+		}
 	}
 	return false;
 }
