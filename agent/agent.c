@@ -305,6 +305,7 @@ static void on_tick(uv_timer_t *timer)
 	}
 	health_clock(a);
 	renew_tick(a, now);
+	inquire_tick(&a->inquiries, now);
 	collect_tick(a->collect);
 	report_gaps(a, now);
 	if (now >= a->health_ns) {
@@ -381,6 +382,7 @@ static ht_err runner_make(struct agent *a)
 		.probes = probes,
 		.site = &o->probe_site,
 		.monitor = a->monitor,
+		.inquiries = a->publish ? &a->inquiries : NULL,
 	};
 	struct runner_sink sink = sink_of_agent;
 
@@ -580,11 +582,23 @@ static ht_err start_collect(struct agent *a, struct ht_fault *fault)
 	return err;
 }
 
+/* Nothing waits while the server is away: the probe says so and tries in its next run. */
+static ht_err send_inquiry(void *arg, const char *json, size_t len)
+{
+	struct agent *a = arg;
+
+	return a->publish && publish_state(a->publish) == PUBLISH_SENDING
+		   ? publish_reply(a->publish, json, len)
+		   : HT_AGAIN;
+}
+
 static ht_err start_publish(struct agent *a, struct ht_fault *fault)
 {
 	const struct options_mqtt *m = &a->options->mqtt;
 	char address_file[4096];
 
+	a->inquiries.send = send_inquiry;
+	a->inquiries.arg = a;
 	if (!m->host) {
 		ht_log_warn(
 		    "agent.start", "note=\"no mqtt.host: readings stay in the spool\"");

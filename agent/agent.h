@@ -8,6 +8,7 @@
 
 #include "agent/collect.h"
 #include "agent/fingerprint.h"
+#include "agent/inquire.h"
 #include "agent/options.h"
 #include "agent/publish.h"
 #include "agent/reach.h"
@@ -24,7 +25,8 @@ struct agent {
 	struct monitor *monitor;
 	struct worker *worker;
 	struct collect *collect;
-	struct publish *publish; /* NULL without a broker in the configuration */
+	struct publish *publish;    /* NULL without a broker in the configuration */
+	struct inquiries inquiries; /* of probes to the server */
 	struct runner *runner;
 	struct runner_sink reach_sink;
 	struct reach reach; /* the one probe that follows the server's list */

@@ -128,7 +128,7 @@ static void run_probe(struct agent *a, const struct control_cmd *c)
 	ht_err err = probe_options(p, c, &probe, &fault);
 	if (!err)
 		err = oneshot_start(&p->once, &a->loop, &probe, &p->options->probe_site,
-		    a->monitor, probe_done, p);
+		    a->monitor, a->publish ? &a->inquiries : NULL, probe_done, p);
 	if (err) {
 		reply(a, c->id, err, fault.text, NULL);
 		probe_free(p);
@@ -194,6 +194,16 @@ static void run_certificate(struct agent *a, const struct control_cmd *c)
 	reply(a, c->id, err, fault.text, NULL);
 }
 
+/* ── answer ───────────────────────────────────────────────────────────────────────── */
+
+/* The server takes back what nobody waits for any more. */
+static void run_answer(struct agent *a, const struct control_cmd *c)
+{
+	ht_err err = inquire_answered(&a->inquiries, c);
+
+	reply(a, c->id, err, "nobody waits for that answer", NULL);
+}
+
 /* ── */
 
 void command_run(struct agent *a, const void *bytes, size_t len)
@@ -217,6 +227,9 @@ void command_run(struct agent *a, const void *bytes, size_t len)
 		break;
 	case CONTROL_TARGETS:
 		run_targets(a, &c);
+		break;
+	case CONTROL_ANSWER:
+		run_answer(a, &c);
 		break;
 	case CONTROL_PROPOSE:
 		run_propose(a, &c);

@@ -94,7 +94,7 @@ void oneshot_cancel(struct oneshot *o)
 }
 
 ht_err oneshot_start(struct oneshot *o, uv_loop_t *loop, const struct runner_probe *probe,
-    const struct probe_site *site, struct monitor *monitor,
+    const struct probe_site *site, struct monitor *monitor, struct inquiries *inquiries,
     void (*done)(struct oneshot *o, void *arg), void *arg)
 {
 	*o = (struct oneshot){ .probe = *probe, .done = done, .arg = arg };
@@ -106,7 +106,8 @@ ht_err oneshot_start(struct oneshot *o, uv_loop_t *loop, const struct runner_pro
 		.probes = &o->probe,
 		.n_probes = 1,
 		.site = site,
-		.monitor = monitor };
+		.monitor = monitor,
+		.inquiries = inquiries };
 	const struct runner_sink sink = { o, emit, recall, forget, forget, ended };
 	ht_err err = runner_new(loop, &config, &sink, &o->runner);
 	if (err)

@@ -31,7 +31,8 @@ struct oneshot {
 /* Start; all borrowed until done. */
 HT_MUST_CHECK ht_err oneshot_start(struct oneshot *o, uv_loop_t *loop,
     const struct runner_probe *probe, const struct probe_site *site,
-    struct monitor *monitor, void (*done)(struct oneshot *o, void *arg), void *arg);
+    struct monitor *monitor, struct inquiries *inquiries,
+    void (*done)(struct oneshot *o, void *arg), void *arg);
 
 /* Append the readings as SenML to `out`; HT_FULL when a pack cannot hold them. */
 HT_MUST_CHECK ht_err oneshot_encode(const struct oneshot *o, enum senml_format format,

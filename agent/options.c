@@ -315,6 +315,7 @@ static ht_err make_site(struct options *o, struct ht_fault *fault)
 		.interfaces = (const char *const *)o->site.interfaces.at,
 		.n_interfaces = o->site.interfaces.n,
 		.packets_per_s = o->site.packets_per_s,
+		.ca_file = o->mqtt.ca,
 	};
 	return HT_OK;
 }

@@ -31,6 +31,7 @@ struct runner {
 	size_t n;
 	struct runner_sink sink;
 	struct monitor *monitor;
+	struct inquiries *inquiries;
 	char *agent;
 	bool stopping, timer_closed;
 	bool leaving; /* the timer is taken by runner_close_soon */
@@ -125,6 +126,20 @@ static void host_forget(const struct probe_host *host, void *arg)
 
 	if (s->runner->monitor)
 		monitor_forget(s->runner->monitor, arg);
+	if (s->runner->inquiries)
+		inquire_forget(s->runner->inquiries, arg);
+}
+
+static ht_err host_ask_server(const struct probe_host *host, const char *request,
+    const struct probe_field *fields, size_t n,
+    void (*answer)(void *arg, const struct probe_answer *answer), void *arg)
+{
+	struct slot *s = host->owner;
+
+	if (!s->runner->inquiries)
+		return HT_UNSUPPORTED;
+	return inquire(
+	    s->runner->inquiries, request, fields, n, ht_mono_ns(), answer, arg);
 }
 
 static const char *key_of(const struct slot *s)
@@ -315,6 +330,7 @@ static void slot_init(struct runner *r, size_t i, const struct runner_config *co
 			.done = host_done,
 			.ask = host_ask,
 			.forget = host_forget,
+			.ask_server = host_ask_server,
 			.recall = host_recall,
 			.remember = host_remember,
 			.recall_of = host_recall_of,
@@ -344,6 +360,7 @@ ht_err runner_new(uv_loop_t *loop, const struct runner_config *config,
 	r->n = n;
 	r->sink = *sink;
 	r->monitor = config->monitor;
+	r->inquiries = config->inquiries;
 	r->agent = strdup(config->agent);
 	r->jobs = calloc(n ? n : 1, sizeof(*r->jobs));
 	r->slots = calloc(n ? n : 1, sizeof(*r->slots));

@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "agent/inquire.h"
 #include "agent/monitor.h"
 #include "agent/schedule.h"
 #include "base/err.h"
@@ -42,6 +43,7 @@ struct runner_config {
 	size_t n_probes;
 	const struct probe_site *site; /* borrowed */
 	struct monitor *monitor;       /* NULL: every ask is refused with HT_DENIED */
+	struct inquiries *inquiries;   /* NULL: no server to ask, HT_UNSUPPORTED */
 };
 
 HT_MUST_CHECK ht_err runner_new(uv_loop_t *loop, const struct runner_config *config,

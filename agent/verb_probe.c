@@ -146,6 +146,14 @@ static void print_table(const struct oneshot *o)
 		puts("no readings");
 }
 
+/* A status is a word, and behind a colon why. */
+static bool says(const char *status, const char *word)
+{
+	size_t len = strcspn(status, ":");
+
+	return strlen(word) == len && strncmp(status, word, len) == 0;
+}
+
 /* Answers, all of them, that a service is not what it should be; of what else is not
  * "ok" we only know that we could not see it. */
 static bool is_critical(const char *status)
@@ -174,8 +182,7 @@ static int nagios_state(const struct oneshot *o, const char **out_status)
 			*out_status = r->string;
 			if (strcmp(r->string, "ok") == 0)
 				continue;
-			if (strcmp(r->string, "partial") == 0 ||
-			    strcmp(r->string, "incomplete") == 0)
+			if (says(r->string, "partial") || says(r->string, "incomplete"))
 				state = state == NAGIOS_OK ? NAGIOS_WARNING : state;
 			else if (is_critical(r->string))
 				state = NAGIOS_CRITICAL;
@@ -263,8 +270,8 @@ static int run(const struct args *a, struct options *o, const struct runner_prob
 	if (!err)
 		err = monitor_attach(monitor, &loop, NULL, NULL);
 	if (!err)
-		err = oneshot_start(
-		    &once, &loop, p, &o->probe_site, monitor, stop_monitor, monitor);
+		err = oneshot_start(&once, &loop, p, &o->probe_site, monitor, NULL,
+		    stop_monitor, monitor);
 	if (err) {
 		fprintf(stderr, "hatang-agent: %s\n",
 		    fault.text[0] ? fault.text : ht_err_name(err));

@@ -94,7 +94,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_REACH_UNSENT]         = { "reach", "unsent", NUM("count"), .help = "pings that this machine could not send, since it was told last" },
 	[HT_M_REACH_DROPPED]        = { "reach", "dropped", NUM("count"), .help = "replies that this machine dropped before they were read" },
 	[HT_M_REACH_IGNORED]        = { "reach", "ignored", NUM("count"), .help = "replies that count for nothing: late, twice, forged, truncated" },
-	[HT_M_REACH_TROUBLE]        = { "reach", "trouble", STR, .help = "what the three counts are made of, when one is not 0" },
+	[HT_M_REACH_TROUBLE]        = { "reach", "trouble", STR, .help = "what the three counts are made of, and how often the agent stood still; only when something was" },
 
 	[HT_M_SNMP_STATUS]         = { "snmp", "status", STR, .help = "ok, timeout, unresolved, auth-failed, partial or error" },
 	[HT_M_SNMP_REASON]         = { "snmp", "reason", STR, .help = "what was not read and why, one sentence; not there when all is well" },

@@ -3,7 +3,7 @@
 # libraries), HATANG_STATIC_TRIPLET and HATANG_STATIC_FLAGS.
 set(CMAKE_SYSTEM_NAME Linux)
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES
-  HATANG_STATIC_ROOT HATANG_STATIC_TRIPLET HATANG_STATIC_FLAGS)
+  HATANG_STATIC_ROOT HATANG_STATIC_TRIPLET HATANG_STATIC_FLAGS HATANG_STATIC_EMULATOR)
 
 string(REGEX MATCH "^[^-]+" CMAKE_SYSTEM_PROCESSOR "${HATANG_STATIC_TRIPLET}")
 set(CMAKE_C_COMPILER "${HATANG_STATIC_ROOT}/bin/musl-cc")
@@ -15,6 +15,8 @@ endforeach()
 # the code's own order is another.
 set(musl_first "-include netinet/in.h -include net/if.h -include netinet/if_ether.h")
 set(CMAKE_C_FLAGS_INIT "${HATANG_STATIC_FLAGS} -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. ${musl_first}")
+
+set(CMAKE_CROSSCOMPILING_EMULATOR "${HATANG_STATIC_EMULATOR}")
 
 # Libraries and headers are found there and nowhere else.
 set(CMAKE_FIND_ROOT_PATH "${HATANG_STATIC_ROOT}")

@@ -518,6 +518,7 @@ static const char *const verbs[CONTROL_OTHER] = {
 	[CONTROL_PROPOSE] = "propose",
 	[CONTROL_CERTIFICATE] = "certificate",
 	[CONTROL_TARGETS] = "targets",
+	[CONTROL_ANSWER] = "answer",
 };
 
 static enum control_verb verb_find(const char *text)
@@ -533,6 +534,34 @@ static bool page_fits(const struct control_cmd *c)
 {
 	return c->text && fits(c->text, is_page) && fits(c->hash, is_hash) &&
 	       c->page >= 0 && c->page < c->pages && c->pages <= CONTROL_PAGES_MAX;
+}
+
+/* A sentence cut at its ceiling may end inside a letter. */
+static void put_error(struct ht_buf *out, const char *text)
+{
+	char error[CONTROL_ERROR_MAX + 1];
+
+	memcpy(error, text, sizeof(error));
+	for (size_t i = 0; !fits(error, is_text) && error[i]; i++) {
+		if ((unsigned char)error[i] >= 0x80)
+			error[i] = '?';
+	}
+	put_text(out, "error", error);
+}
+
+static ht_err put_answer(const struct control_cmd *c, struct ht_buf *out)
+{
+	if (c->n_set > CONTROL_PAIRS_MAX)
+		return HT_TOOLARGE;
+	if (!fits(c->request, is_id) || !pairs_fit(c->set, c->n_set))
+		return HT_INVALID;
+	put_text(out, "request", c->request);
+	put_bool(out, "ok", c->ok);
+	if (!c->ok)
+		put_error(out, c->error);
+	if (c->n_set)
+		put_pairs(out, "fields", c->set, c->n_set);
+	return HT_OK;
 }
 
 static ht_err put_verb(const struct control_cmd *c, struct ht_buf *out)
@@ -573,6 +602,8 @@ static ht_err put_verb(const struct control_cmd *c, struct ht_buf *out)
 		put_text(out, "name", c->name);
 		put_pairs(out, "set", c->set, c->n_set);
 		return HT_OK;
+	case CONTROL_ANSWER:
+		return put_answer(c, out);
 	default:
 		return HT_OK;
 	}
@@ -616,6 +647,12 @@ static void read_verb(struct fields *f, struct control_cmd *c)
 	} else if (c->verb == CONTROL_PROBE) {
 		need_text(f, "name", c->name, sizeof(c->name), is_word);
 		read_pairs(f, "set", c->set, &c->n_set);
+	} else if (c->verb == CONTROL_ANSWER) {
+		need_text(f, "request", c->request, sizeof(c->request), is_id);
+		read_bool(f, "ok", true, &c->ok);
+		if (!c->ok)
+			need_text(f, "error", c->error, sizeof(c->error), is_text);
+		read_pairs(f, "fields", c->set, &c->n_set);
 	}
 }
 
@@ -650,8 +687,6 @@ void control_cmd_fini(struct control_cmd *c)
 
 ht_err control_reply_encode(const struct control_reply *r, struct ht_buf *out)
 {
-	char error[sizeof(r->error)];
-
 	if (!fits(r->id, is_id) || r->n_fields > CONTROL_PAIRS_MAX ||
 	    !pairs_fit(r->fields, r->n_fields))
 		return HT_INVALID;
@@ -664,15 +699,8 @@ ht_err control_reply_encode(const struct control_reply *r, struct ht_buf *out)
 	ht_buf_puts(out, "{");
 	put_text(out, "id", r->id);
 	put_bool(out, "ok", r->ok);
-	if (!r->ok) {
-		/* A sentence cut at its ceiling may end inside a letter. */
-		memcpy(error, r->error, sizeof(error));
-		for (size_t i = 0; !fits(error, is_text) && error[i]; i++) {
-			if ((unsigned char)error[i] >= 0x80)
-				error[i] = '?';
-		}
-		put_text(out, "error", error);
-	}
+	if (!r->ok)
+		put_error(out, r->error);
 	if (r->text)
 		put_text(out, "text", r->text);
 	if (r->n_fields)

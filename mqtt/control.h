@@ -92,6 +92,7 @@ enum control_verb {
 	CONTROL_PROPOSE,
 	CONTROL_CERTIFICATE,
 	CONTROL_TARGETS,
+	CONTROL_ANSWER,
 	CONTROL_OTHER
 };
 
@@ -113,10 +114,14 @@ struct control_cmd {
 	char hash[CONTROL_HASH_LEN +
 		  1]; /* CONTROL_CONFIG: SHA-256 of yaml, unchecked here;
 		       * CONTROL_TARGETS: of all pages' texts joined */
-	char name[CONTROL_WORD_MAX + 1]; /* CONTROL_PROBE */
-	struct control_pair
-	    set[CONTROL_PAIRS_MAX]; /* CONTROL_PROBE: its options as text */
+	char name[CONTROL_WORD_MAX + 1];            /* CONTROL_PROBE */
+	struct control_pair set[CONTROL_PAIRS_MAX]; /* CONTROL_PROBE: its options as text;
+						     * CONTROL_ANSWER: its fields */
 	size_t n_set;
+	/* CONTROL_ANSWER: to the agent's request of that id; one sentence when not ok. */
+	char request[CONTROL_ID_MAX + 1];
+	bool ok;
+	char error[CONTROL_ERROR_MAX + 1];
 };
 
 /* A verb that is not known is no error: it must be answered. HT_TOOLARGE for more pairs

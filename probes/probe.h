@@ -57,6 +57,19 @@ struct probe_grant {
 
 #define PROBE_MEMORY_MAX (128 * 1024)
 
+/* A field of a question to the server, or of its answer: a word of printable ASCII and a
+ * text of at most 255 bytes; at most 12 of them. */
+struct probe_field {
+	const char *key, *value;
+};
+
+struct probe_answer {
+	ht_err err;      /* HT_OK; HT_DENIED: the server says no; HT_TIMEOUT, HT_CLOSED */
+	const char *why; /* of a no, one sentence; else "" */
+	const struct probe_field *fields;
+	size_t n_fields; /* a no may have some too */
+};
+
 struct probe_host {
 	uv_loop_t *loop;
 	int64_t deadline_ns;  /* ht_mono_ns(); the run is cancelled then */
@@ -69,6 +82,14 @@ struct probe_host {
 	    const char *name, void (*answer)(void *arg, const struct probe_grant *grant),
 	    void *arg);
 	void (*forget)(const struct probe_host *host, void *arg);
+	/* Ask the server (mqtt/PROTOCOL.md, section 6, requests): `request` is a word
+	 * that it knows. The answer comes as that of the monitor does, borrowed until the
+	 * callback returns; with `answer` NULL nobody waits for one. HT_UNSUPPORTED: no
+	 * server stands behind this run (a probe by hand); HT_AGAIN: it cannot be reached
+	 * now; HT_FULL, HT_INVALID. */
+	ht_err (*ask_server)(const struct probe_host *host, const char *request,
+	    const struct probe_field *fields, size_t n_fields,
+	    void (*answer)(void *arg, const struct probe_answer *answer), void *arg);
 	/* A small durable memory of this probe instance, at most PROBE_MEMORY_MAX,
 	 * committed to the spool together with the readings emitted in the same run.
 	 * recall yields the bytes last remembered (len 0 when there are none), borrowed
@@ -97,6 +118,8 @@ struct probe_site {
 	/* The server's list, for probes that list no targets themselves: addresses only,
 	 * no words. NULL: none. Borrowed for as long as the run. */
 	const struct ht_targets *targets;
+	const char *ca_file; /* by which the province's own servers are to be trusted;
+			      * NULL: none is configured */
 };
 
 struct probe_ops {

@@ -18,6 +18,7 @@ extern const struct probe_ops probe_selftest;
 extern const struct probe_ops probe_snmp_fleet;
 extern const struct probe_ops probe_snmp_interfaces;
 extern const struct probe_ops probe_tcp;
+extern const struct probe_ops probe_throughput;
 
 /* clang-format off */
 const struct probe_ops *const probe_registry[] = {
@@ -34,6 +35,7 @@ const struct probe_ops *const probe_registry[] = {
 	&probe_snmp_fleet,
 	&probe_snmp_interfaces,
 	&probe_tcp,
+	&probe_throughput,
 };
 /* clang-format on */
 const size_t probe_registry_len = HT_COUNT(probe_registry);

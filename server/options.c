@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/targets.h"
+#include "server/throughput/slots.h"
 
 #define DROPINS_MAX 64
 #define DAY_NS      (INT64_C(86400) * HT_NS_PER_S)
@@ -64,6 +65,24 @@ static const struct ht_option reach_rows[] = {
 	{ "self", HT_OPT_STRINGS, offsetof(struct options_reach, self), .def = "gateway", .max = HT_TARGETS_SELF_MAX,
 	  .help = "what a vantage checks its own sight by: its `gateway`, and addresses that do not depend on one another" },
 };
+#define OPT(f) offsetof(struct options_throughput, f)
+static const struct ht_option throughput_rows[] = {
+	{ "listen", HT_OPT_STRING, OPT(listen), .def = "0.0.0.0", .help = "address of the endpoint that tests of throughput go to" },
+	{ "port", HT_OPT_INT, OPT(port), .min = 0, .max = 65535, .def = "0", .help = "its port; 0: no endpoint" },
+	{ "host", HT_OPT_STRING, OPT(host), .help = "its name as agents reach it; default the broker's" },
+	{ "tls", HT_OPT_BOOL, OPT(tls), .def = "yes", .help = "over HTTPS; without it a test's pass can be read on the way" },
+	{ "cert", HT_OPT_STRING, OPT(cert), .help = "certificate for it; default made by our CA" },
+	{ "key", HT_OPT_STRING, OPT(key), .help = "its key" },
+	{ "max_concurrent", HT_OPT_INT, OPT(max_concurrent), .min = 1, .max = 32, .def = "4", .help = "tests at a time against it" },
+	{ "rate", HT_OPT_RATE, OPT(rate_bps), .min = 1000000, .max = INT64_C(400000000000), .def = "1G", .help = "what it carries: the rates of the links under test add up to no more" },
+	{ "busy_percent", HT_OPT_INT, OPT(busy_percent), .min = 1, .max = 100, .def = "20", .help = "no test while a link carries more than this share of its rate" },
+	{ "day_bytes", HT_OPT_BYTES, OPT(day_bytes), .min = 0, .max = INT64_C(1) << 50, .def = "2G", .help = "that tests of one link may cost in a day" },
+	{ "month_bytes", HT_OPT_BYTES, OPT(month_bytes), .min = 0, .max = INT64_C(1) << 50, .def = "20G", .help = "and in a month" },
+	{ "day_tests", HT_OPT_INT, OPT(day_tests), .min = 1, .max = 10000, .def = "48", .help = "slots for one link in a day, so that nobody holds an uplink that others share" },
+	{ "hours", HT_OPT_STRINGS, OPT(hours), .max = SLOTS_HOURS_MAX, .def = "17:30-07:00", .help = "times of day (by utc_offset) when tests are allowed; 00:00-24:00: always" },
+	{ "wide", HT_OPT_STRINGS, OPT(wide), .max = 64, .help = "links that carry many tests at once, like that of the core: what hangs on one may be tested beside another" },
+};
+#undef OPT
 static const struct ht_option index_rows[] = {
 	{ "definition", HT_OPT_STRING, offsetof(struct options_index, definition), .def = "vn-ict-index-2016", .help = "index definition in force" },
 };
@@ -82,6 +101,7 @@ static const struct ht_options http_table = HT_OPTIONS(struct options_http, http
 static const struct ht_options broker_table = HT_OPTIONS(struct options_broker, broker_rows);
 static const struct ht_options journal_table = HT_OPTIONS(struct options_journal, journal_rows);
 static const struct ht_options reach_table = HT_OPTIONS(struct options_reach, reach_rows);
+static const struct ht_options throughput_table = HT_OPTIONS(struct options_throughput, throughput_rows);
 static const struct ht_options index_table = HT_OPTIONS(struct options_index, index_rows);
 static const struct ht_options alerts_table = HT_OPTIONS(struct options_alerts, alerts_rows);
 static const struct ht_options log_table = HT_OPTIONS(struct options_log, log_rows);
@@ -99,6 +119,7 @@ static const struct ht_option rows[] = {
 	SECTION(broker, "the broker's own files"),
 	SECTION(journal, "what is kept"),
 	SECTION(reach, "what agents are told to ping"),
+	SECTION(throughput, "tests of throughput"),
 	SECTION(index, "the index"),
 	SECTION(alerts, "telling people"),
 	SECTION(log, "the log"),
@@ -219,6 +240,22 @@ static ht_err check_reach(
 	return err;
 }
 
+static ht_err check_hours(const struct options_throughput *t, const struct ht_node *root,
+    struct ht_fault *fault)
+{
+	const struct ht_node *section = ht_node_get(root, "throughput");
+	const struct ht_node *node = section ? ht_node_get(section, "hours") : NULL;
+	struct slots_hours hours = { 0 };
+
+	for (size_t i = 0; i < t->hours.n; i++) {
+		if (slots_hours_add(&hours, t->hours.at[i]))
+			return ht_node_fault(node ? node : root, fault,
+			    "\"%s\" is no time of day; write it as 17:30-07:00",
+			    t->hours.at[i]);
+	}
+	return HT_OK;
+}
+
 ht_err options_load(const char *file, struct options *out, struct ht_fault *fault)
 {
 	struct trees *t = calloc(1, sizeof(*t));
@@ -235,6 +272,8 @@ ht_err options_load(const char *file, struct options *out, struct ht_fault *faul
 		err = ht_options_load(&table, NULL, t->at[0].root, &o, fault);
 	if (!err)
 		err = check_reach(&o.reach, t->at[0].root, fault);
+	if (!err)
+		err = check_hours(&o.throughput, t->at[0].root, fault);
 	if (!err)
 		err = fill_paths(&o);
 	if (!err)

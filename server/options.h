@@ -44,6 +44,18 @@ struct options_reach {
 	char *far_end, *gateway, *dns, *internet;
 	struct ht_strings self;
 };
+/* Tests of throughput: the endpoint they go to, and when they are allowed. */
+struct options_throughput {
+	char *listen;
+	int64_t port; /* 0: no endpoint */
+	char *host;   /* as agents reach it; NULL: as they reach the broker */
+	bool tls;
+	char *cert, *key; /* NULL: made by our CA */
+	int64_t max_concurrent, rate_bps;
+	int64_t busy_percent;
+	int64_t day_bytes, month_bytes, day_tests;
+	struct ht_strings hours, wide;
+};
 struct options_index {
 	char *definition;
 };
@@ -63,6 +75,7 @@ struct options {
 	struct options_broker broker;
 	struct options_journal journal;
 	struct options_reach reach;
+	struct options_throughput throughput;
 	struct options_index index;
 	struct options_alerts alerts;
 	struct options_log log;

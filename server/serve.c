@@ -30,6 +30,7 @@
 #include "server/store/keep.h"
 #include "server/store/migrate.h"
 #include "server/store/writer.h"
+#include "server/throughput/desk.h"
 #include "server/web/web.h"
 
 #define GIVE_UP_MS   9000 /* a stop takes no longer */
@@ -51,7 +52,10 @@ struct server {
 	struct broker_sync *sync; /* NULL without a CA */
 	struct enroll_context enroll;
 	struct ingest *ingest;
-	struct push *push; /* NULL: reach.push is off */
+	struct push *push;         /* NULL: reach.push is off */
+	struct endpoint *endpoint; /* NULL: throughput.port is 0 */
+	char endpoint_url[300];
+	struct desk *desk;
 	const struct channels *channels;
 	struct rules *rules; /* in force; the writer thread folds by them */
 	bool swapping;
@@ -191,15 +195,28 @@ static void on_heartbeat_stopped(void *arg)
 		on_sender_stopped(s);
 }
 
+static void on_desk_stopped(void *arg)
+{
+	struct server *s = arg;
+
+	s->desk = NULL;
+	endpoint_stop(s->endpoint);
+	s->endpoint = NULL;
+	if (s->heartbeat)
+		heartbeat_stop(s->heartbeat, on_heartbeat_stopped, s);
+	else
+		on_heartbeat_stopped(s);
+}
+
 static void on_push_stopped(void *arg)
 {
 	struct server *s = arg;
 
 	s->push = NULL;
-	if (s->heartbeat)
-		heartbeat_stop(s->heartbeat, on_heartbeat_stopped, s);
+	if (s->desk)
+		desk_stop(s->desk, on_desk_stopped, s);
 	else
-		on_heartbeat_stopped(s);
+		on_desk_stopped(s);
 }
 
 /* No reply comes any more. */
@@ -451,10 +468,9 @@ static void renewal_done(void *arg, ht_err err)
 	free(r);
 }
 
-static void on_request(void *arg, const char *agent, const void *json, size_t len)
+static void on_renewal(struct server *s, const char *agent, const void *json, size_t len)
 {
-	struct server *s = arg;
-	char *csr = s->renewals < RENEWALS_MAX ? renew_request(json, len) : NULL;
+	char *csr = s->ca && s->renewals < RENEWALS_MAX ? renew_request(json, len) : NULL;
 	struct renewal *r = csr ? calloc(1, sizeof(*r)) : NULL;
 
 	if (!r) {
@@ -470,6 +486,16 @@ static void on_request(void *arg, const char *agent, const void *json, size_t le
 		return;
 	}
 	s->renewals++;
+}
+
+/* What an agent asks unasked for: each part takes what is its own. */
+static void on_request(void *arg, const char *agent, const void *json, size_t len)
+{
+	struct server *s = arg;
+
+	if (!s->stopping && s->desk && desk_request(s->desk, agent, json, len))
+		return;
+	on_renewal(s, agent, json, len);
 }
 
 /* ── the broker's lists ──────────────────────────────────────────────────────────── */
@@ -520,16 +546,14 @@ static ht_err start_sync(struct server *s)
 	if (!s->ca)
 		return HT_OK;
 	ht_err err = broker_sync_start(&s->loop, s->writer, &config, &s->sync);
-	if (!err) {
+	if (!err)
 		ingest_listen(s->ingest, &listener);
-		ingest_on_request(s->ingest, on_request, s);
-	}
 	return err;
 }
 
 /* ── what agents are to ping ─────────────────────────────────────────────────────── */
 
-static ht_err push_command(void *arg, const char *agent, const char *json,
+static ht_err agent_command(void *arg, const char *agent, const char *json,
     int64_t timeout_ns, push_reply_fn reply, void *reply_arg)
 {
 	struct server *s = arg;
@@ -552,12 +576,70 @@ static ht_err start_push(struct server *s, struct ht_fault *fault)
 			.self = (const char *const *)r->self.at,
 			.n_self = r->self.n,
 		},
-		.command = push_command,
+		.command = agent_command,
 		.arg = s,
 	};
 
 	return r->push ? push_start(&s->loop, s->writer, &config, &s->push, fault)
 		       : HT_OK;
+}
+
+/* ── tests of throughput ─────────────────────────────────────────────────────────── */
+
+static ht_err start_endpoint(struct server *s, struct ht_fault *fault)
+{
+	const struct options_throughput *t = &s->o->throughput;
+	const char *host = setup_endpoint_host(s->o);
+	struct setup_https tls;
+
+	if (!t->port)
+		return HT_OK;
+	ht_err err = setup_endpoint(s->o, &tls, fault);
+	if (err)
+		return err;
+	const struct endpoint_options options = {
+		.address = t->listen,
+		.port = (uint16_t)t->port,
+		.cert_file = tls.cert[0] ? tls.cert : NULL,
+		.key_file = tls.key[0] ? tls.key : NULL,
+	};
+	err = endpoint_start(&options, &s->endpoint, fault);
+	if (err)
+		return err;
+	bool v6 = strchr(host, ':') != NULL;
+	snprintf(s->endpoint_url, sizeof(s->endpoint_url), "%s://%s%.200s%s:%u",
+	    t->tls ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "",
+	    (unsigned)endpoint_port(s->endpoint));
+	ht_log_info("server.throughput", "url=%s", s->endpoint_url);
+	return HT_OK;
+}
+
+static ht_err start_desk(struct server *s, struct ht_fault *fault)
+{
+	const struct options_throughput *t = &s->o->throughput;
+	ht_err err = start_endpoint(s, fault);
+	struct desk_config config = {
+		.rules = {
+			.endpoint = s->endpoint != NULL,
+			.max_concurrent = t->max_concurrent,
+			.endpoint_bps = t->rate_bps,
+			.busy_share = (double)t->busy_percent / 100,
+			.day_bytes = t->day_bytes,
+			.month_bytes = t->month_bytes,
+			.day_tests = t->day_tests,
+			.utc_offset_min = s->o->server.utc_offset,
+			.wide = (const char *const *)t->wide.at,
+			.n_wide = t->wide.n,
+		},
+		.endpoint = s->endpoint,
+		.url = s->endpoint_url,
+		.command = agent_command,
+		.arg = s,
+	};
+
+	for (size_t i = 0; !err && i < t->hours.n; i++)
+		err = slots_hours_add(&config.rules.hours, t->hours.at[i]);
+	return err ? err : desk_start(&s->loop, s->writer, &config, &s->desk);
 }
 
 /* ── telling people ─────────────────────────────────────────────────────────────── */
@@ -697,10 +779,14 @@ static ht_err start(struct server *s, struct ht_fault *fault)
 		return err;
 	watch_all(s);
 	err = start_ingest(s, fault);
-	if (!err)
+	if (!err) {
+		ingest_on_request(s->ingest, on_request, s);
 		err = start_sync(s);
+	}
 	if (!err)
 		err = start_push(s, fault);
+	if (!err)
+		err = start_desk(s, fault);
 	if (!err)
 		err = start_sender(s, fault);
 	if (!err)

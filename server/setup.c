@@ -70,6 +70,53 @@ static ht_err keep_https(
 	return err;
 }
 
+const char *setup_endpoint_host(const struct options *o)
+{
+	if (o->throughput.host)
+		return o->throughput.host;
+	return o->mqtt.public_host ? o->mqtt.public_host : o->mqtt.host;
+}
+
+ht_err setup_endpoint(
+    const struct options *o, struct setup_https *out, struct ht_fault *fault)
+{
+	const struct options_throughput *t = &o->throughput;
+	struct setup_https files = { 0 };
+	ht_err err = HT_OK;
+
+	if (t->tls && t->cert && t->key) {
+		snprintf(files.cert, sizeof(files.cert), "%s", t->cert);
+		snprintf(files.key, sizeof(files.key), "%s", t->key);
+	} else if (t->tls && !o->own_ca) {
+		return ht_fault_set(fault, HT_CONFIG,
+		    "throughput.tls is on: name throughput.cert and throughput.key, for "
+		    "there is no CA of our own");
+	} else if (t->tls) {
+		err = path_in(o->ca_dir, "throughput.pem", files.cert, fault);
+		if (!err)
+			err = path_in(o->ca_dir, "throughput.key", files.key, fault);
+	}
+	if (!err)
+		*out = files;
+	return err;
+}
+
+static ht_err keep_endpoint(
+    const struct options *o, const struct ca *ca, struct ht_fault *fault)
+{
+	const char *name = setup_endpoint_host(o);
+	struct setup_https files;
+	bool made;
+
+	if (!o->throughput.port || !o->throughput.tls || o->throughput.cert)
+		return HT_OK;
+	ht_err err = setup_endpoint(o, &files, fault);
+	if (!err)
+		err = ca_keep_part(ca, CA_SERVER, "hatang-throughput", &name, 1,
+		    files.cert, files.key, ht_wall_ms(), &made, fault);
+	return err;
+}
+
 static ht_err keep_broker(
     const struct options *o, const struct ca *ca, struct ht_fault *fault)
 {
@@ -118,6 +165,8 @@ ht_err setup_parts(const struct options *o, struct ca **out, struct ht_fault *fa
 		    o->mqtt.key, ht_wall_ms(), &made, fault);
 	if (!err)
 		err = keep_https(o, ca, fault);
+	if (!err)
+		err = keep_endpoint(o, ca, fault);
 	if (!err)
 		err = keep_broker(o, ca, fault);
 	if (err)

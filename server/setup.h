@@ -29,4 +29,11 @@ struct setup_https {
 HT_MUST_CHECK ht_err setup_https(
     const struct options *o, struct setup_https *out, struct ht_fault *fault);
 
+/* The same for the endpoint of tests; both "" for plain HTTP. */
+HT_MUST_CHECK ht_err setup_endpoint(
+    const struct options *o, struct setup_https *out, struct ht_fault *fault);
+
+/* The name by which agents reach that endpoint. */
+const char *setup_endpoint_host(const struct options *o);
+
 #endif

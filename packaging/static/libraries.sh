@@ -17,11 +17,12 @@ curl       curl
 net-snmp   net-snmp
 mosquitto  mosquitto
 ldns       ldns
+cmocka     cmocka
 '
 # Two rows at a time are built side by side; the second line needs OpenSSL.
 static_waves=(
 	"openssl|libuv libyaml json-c libcbor sqlite libcap libseccomp libpcap"
-	"curl mosquitto|net-snmp ldns"
+	"curl mosquitto|net-snmp ldns cmocka"
 )
 
 source_of() { awk -v l="$1" '$1 == l { print $2 }' <<<"$static_libraries"; }
@@ -55,6 +56,10 @@ pc() { # pc NAME VERSION LIBS [PRIVATE]
 
 # configured FLAGS…: an autoconf configure for the target.
 configured() {
+	local old
+	for old in $(find . -name config.sub -o -name config.guess); do # some know no aarch64
+		cp "/usr/share/misc/${old##*/}" "$old"
+	done
 	CC=musl-cc CFLAGS="$static_cflags" AR="$triplet-ar" RANLIB="$triplet-ranlib" \
 	    PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig \
 	    ./configure --build="$(gcc -dumpmachine)" --host="$triplet" --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
@@ -129,7 +134,7 @@ lib_sqlite() {
 	archive=libsqlite3.a
 	compile -DSQLITE_THREADSAFE=1 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_OMIT_LOAD_EXTENSION \
 	    -DSQLITE_OMIT_DEPRECATED -DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_PROGRESS_CALLBACK \
-	    -DSQLITE_OMIT_JSON -DSQLITE_OMIT_TRACE -DSQLITE_OMIT_UTF16 -DSQLITE_OMIT_AUTOINIT=0 \
+	    -DSQLITE_OMIT_JSON -DSQLITE_OMIT_TRACE -DSQLITE_OMIT_UTF16 \
 	    -DSQLITE_DQS=0 -DSQLITE_MAX_EXPR_DEPTH=100 -DSQLITE_USE_ALLOCA -DHAVE_FDATASYNC=1 \
 	    -DSQLITE_TEMP_STORE=2 -D_FILE_OFFSET_BITS=64 -- sqlite3.c
 	cp sqlite3.h "$out/usr/include"
@@ -214,4 +219,14 @@ lib_ldns() {
 	cp .libs/libldns.a "$out/usr/lib"
 	cp -rL ldns "$out/usr/include"
 	pc ldns "$(sed -n 's/^Version: *//p' packaging/libldns.pc)" -lldns "-lssl -lcrypto"
+}
+
+# For the unit tests alone.
+lib_cmocka() {
+	cmake_library -DUNIT_TESTING=OFF -DWITH_EXAMPLES=OFF -DWITH_STATIC_LIB=ON
+	cmake --build build --target cmocka-static
+	mkdir -p "$out/usr/lib" "$out/usr/include"
+	cp build/src/libcmocka*.a "$out/usr/lib/libcmocka.a"
+	cp include/cmocka.h "$out/usr/include"
+	pc cmocka "$(sed -n 's/^project(cmocka VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)" -lcmocka
 }

@@ -1,21 +1,21 @@
 # The targets, one row each, and the compiler for them: Debian's cross gcc told by a specs
 # file to use musl's headers, start files and libc.a. Sourced by build.
 #
-#   name   GNU triplet, Debian's      musl's folder            OpenSSL's name
+# name  GNU triplet, Debian's  musl's folder         OpenSSL's name  what runs it elsewhere
 static_targets='
-arm64 aarch64-linux-gnu      aarch64-linux-musl    linux-aarch64
-armhf arm-linux-gnueabihf    arm-linux-musleabihf  linux-armv4
+arm64 aarch64-linux-gnu      aarch64-linux-musl    linux-aarch64   qemu-aarch64-static
+armhf arm-linux-gnueabihf    arm-linux-musleabihf  linux-armv4     qemu-arm-static
 amd64 x86_64-linux-gnu       x86_64-linux-musl     linux-x86_64
 '
 
-# target ARCH: sets triplet, musl_dir, openssl_target.
+# target ARCH: sets triplet, musl_dir, openssl_target, emulator.
 target() {
 	local row
 	row=$(grep "^$1 " <<<"$static_targets") || {
 		echo "build: no target '$1'; there are:" $(awk '{print $1}' <<<"$static_targets") >&2
 		return 2
 	}
-	read -r _ triplet musl_dir openssl_target <<<"$row"
+	read -r _ triplet musl_dir openssl_target emulator <<<"$row"
 	cc=$triplet-gcc
 }
 

@@ -37,6 +37,7 @@ struct unsent {
 struct tally {
 	uint64_t unsent, dropped;         /* our own: they prove nothing */
 	uint64_t late, forged, malformed; /* replies that count for nothing */
+	uint64_t leaps;                   /* times that this process stood still */
 };
 
 struct reach_run {
@@ -154,6 +155,7 @@ static struct tally tally(const struct reach_run *r)
 
 	t.unsent = c->unsent;
 	t.late = c->ignored;
+	t.leaps = c->leaps;
 	for (int f = 0; f < FAMILIES; f++) {
 		if (!r->open[f])
 			continue;
@@ -171,22 +173,24 @@ static void tell_trouble(struct reach_run *r, int64_t at_ns)
 		.dropped = all.dropped - was->dropped,
 		.late = all.late - was->late,
 		.forged = all.forged - was->forged,
-		.malformed = all.malformed - was->malformed };
+		.malformed = all.malformed - was->malformed,
+		.leaps = all.leaps - was->leaps };
 	uint64_t ignored = d.late + d.forged + d.malformed;
-	char text[320];
+	char text[400];
 
 	r->told = all;
 	emit_count(r, HT_M_REACH_UNSENT, at_ns, d.unsent);
 	emit_count(r, HT_M_REACH_DROPPED, at_ns, d.dropped);
 	emit_count(r, HT_M_REACH_IGNORED, at_ns, ignored);
-	if (d.unsent + d.dropped + ignored == 0)
+	if (d.unsent + d.dropped + ignored + d.leaps == 0)
 		return;
 	snprintf(text, sizeof(text),
 	    "%" PRIu64 " pings not sent%s%s; %" PRIu64
 	    " replies dropped by this machine before they were read; ignored: %" PRIu64
-	    " late or twice, %" PRIu64 " forged, %" PRIu64 " truncated or malformed",
+	    " late or twice, %" PRIu64 " forged, %" PRIu64
+	    " truncated or malformed; this process stood still %" PRIu64 " times",
 	    d.unsent, d.unsent ? ": " : "", d.unsent ? strerror(r->unsent_errno) : "",
-	    d.dropped, d.late, d.forged, d.malformed);
+	    d.dropped, d.late, d.forged, d.malformed, d.leaps);
 	emit(r, &(struct ht_reading){ .metric = HT_M_REACH_TROUBLE,
 		    .instance = r->host->instance,
 		    .at_ns = at_ns,

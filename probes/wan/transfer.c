@@ -20,6 +20,7 @@ struct transfer {
 	struct transfer_result result;
 	struct tls_watch watch;
 	char *host, *ca_file; /* what the watch borrows */
+	int fd;               /* that curl waits for; -1: none */
 	int64_t max_bytes, timeout_ms, started_ns;
 	size_t header_bytes;
 	bool too_large, stopped, no_authorities;
@@ -104,9 +105,15 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of
 {
 	struct transfers *t = arg;
 	struct socket_watch *w = of_socket;
+	struct transfer *x = NULL;
 	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) |
 		     (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
 
+	/* The one it waits for now is the connection, once there is one; curl does not
+	 * tell it (CURLINFO_ACTIVESOCKET) before the transfer's end. */
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x);
+	if (x)
+		x->fd = what == CURL_POLL_REMOVE ? -1 : (int)fd;
 	if (what == CURL_POLL_REMOVE) {
 		if (!w)
 			return 0;
@@ -504,6 +511,7 @@ ht_err transfer_start(struct transfers *t, const struct transfer_request *r,
 	if (!x)
 		return HT_NOMEM;
 	x->all = t;
+	x->fd = -1;
 	x->on = *events;
 	x->max_bytes = r->max_bytes;
 	x->timeout_ms = r->timeout_ms;
@@ -552,6 +560,11 @@ const char *transfer_end_name(enum transfer_end end)
 	};
 
 	return names[end];
+}
+
+int transfer_fd(const struct transfer *x)
+{
+	return x->fd;
 }
 
 /* ── life ────────────────────────────────────────────────────────────────────────── */

@@ -102,6 +102,9 @@ HT_MUST_CHECK ht_err transfer_start(struct transfers *t, const struct transfer_r
 /* End it now, without `done`; its connection is closed. Not from inside its callbacks. */
 void transfer_cancel(struct transfer *x);
 
+/* Its connection, to look at and nothing else; -1 while there is none. */
+int transfer_fd(const struct transfer *x);
+
 /* The end as a probe's status: "ok", "refused", "too-slow" … */
 const char *transfer_end_name(enum transfer_end end);
 

@@ -137,12 +137,32 @@ ht_err bandwidth_figures(struct db *db, const char *link, int64_t from_ms, int64
 	return err;
 }
 
+static ht_err first_hour(struct db *db, const char *link, int64_t *out_ms)
+{
+	struct db_rows *r =
+	    db_start(db, &bandwidth_sql, BANDWIDTH_SQL_HOUR_FIRST, "s", link);
+	ht_err err = db_next(r);
+
+	*out_ms = err ? INT64_MIN : int_or(r, 0, INT64_MIN);
+	db_done(r);
+	return ended(err);
+}
+
+/* Most links of an import were never polled: nothing is counted for them. */
 static ht_err read_used(struct db *db, struct bandwidth_link *l)
 {
+	const struct usage_way none = { NAN, NAN, NAN, NAN, NAN, NAN, -1 };
 	int64_t window_ms = bandwidth_rules()->used_window_ns / HT_NS_PER_MS;
-	int64_t to_ms = l->now_ms - l->now_ms % USAGE_SLOT_MS;
-	ht_err err = bandwidth_figures(db, l->link, to_ms - window_ms, to_ms, &l->used);
+	int64_t to_ms = l->now_ms - l->now_ms % USAGE_SLOT_MS, first_ms;
+	ht_err err = first_hour(db, l->link, &first_ms);
 
+	l->used = (struct usage_figures){ .from_ms = to_ms - window_ms,
+		.to_ms = to_ms,
+		.declared = window_ms / USAGE_SLOT_MS,
+		.down = none,
+		.up = none };
+	if (!err && first_ms != INT64_MIN)
+		err = bandwidth_figures(db, l->link, to_ms - window_ms, to_ms, &l->used);
 	if (err)
 		return err;
 	l->facts.used_coverage =
@@ -182,15 +202,11 @@ static ht_err close_months(
 	int64_t keep_ms = bandwidth_rules()->keep_after_ns / HT_NS_PER_MS;
 
 	for (int n = 0; n < 120; n++) { /* ten years at one look */
-		struct db_rows *r =
-		    db_start(db, &bandwidth_sql, BANDWIDTH_SQL_HOUR_FIRST, "s", link);
-		ht_err err = db_next(r);
-		int64_t first_ms = err ? INT64_MIN : int_or(r, 0, INT64_MIN);
+		int64_t first_ms, from_ms, to_ms;
+		ht_err err = first_hour(db, link, &first_ms);
 
-		db_done(r);
 		if (err || first_ms == INT64_MIN)
-			return ended(err);
-		int64_t from_ms, to_ms;
+			return err;
 
 		calendar_month_of(bandwidth_calendar(), first_ms, &from_ms, &to_ms);
 		if (to_ms + keep_ms > now_ms)

@@ -8,10 +8,14 @@
 
 #include "server/derive/facts_sql.h"
 #include "server/derive/link_sql.h"
+#include "server/derive/text.h"
 
 void text_copy(char *out, size_t cap, const char *text)
 {
-	snprintf(out, cap, "%s", text ? text : "");
+	int n = snprintf(out, cap, "%s", text ? text : "");
+
+	if (n >= 0 && (size_t)n >= cap)
+		text_whole(out);
 }
 
 const char *text_or_null(const char *text)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "server/derive/text.h"
 
 const char *wan_answer_name(enum wan_answer a)
 {
@@ -88,6 +89,7 @@ static void say(struct wan_conclusion *out, const char *why, const char *more,
 {
 	snprintf(out->reason, sizeof(out->reason), "%s%s%s%s%s", why, more ? ", " : "",
 	    more ? more : "", detail ? ": " : "", detail ? detail : "");
+	text_whole(out->reason);
 	snprintf(out->cure, sizeof(out->cure), "%s", cure);
 }
 

@@ -241,10 +241,11 @@ static int hold(const struct list *l, double seconds)
 	while (!h.closed)
 		uv_run(&loop, UV_RUN_ONCE);
 	printf("mode=hold targets=%zu seconds=%.0f sent=%.0f received=%.0f lost=%.0f "
-	       "unsent=%.0f dropped=%.0f up=%zu down=%zu readings=%zu "
+	       "of_all=%.4f unsent=%.0f dropped=%.0f up=%zu down=%zu readings=%zu "
 	       "cpu_us_per_ping=%.3f rss_start_kib=%ld rss_end_kib=%ld\n",
-	    l->n, seconds, h.sent, h.received, h.sent - h.received, h.unsent, h.dropped,
-	    h.up, h.down, h.readings, cpu / h.sent * 1e6, h.resident_kib, resident);
+	    l->n, seconds, h.sent, h.received, h.sent - h.received,
+	    h.sent / ((double)l->n * seconds), h.unsent, h.dropped, h.up, h.down,
+	    h.readings, cpu / h.sent * 1e6, h.resident_kib, resident);
 	return h.sent == h.received ? 0 : 1;
 }
 

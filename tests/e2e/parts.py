@@ -137,7 +137,7 @@ def share_dir():
 
 class Agent(Process):
     def __init__(self, folder, name, broker, pki, probes, *, format="json", site="", spool="",
-                 env=None):
+                 env=None, program=(AGENT,)):
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         cert, key = pki.issue(name)
@@ -151,13 +151,14 @@ mqtt: {{ host: 127.0.0.1, ports: [{broker.port}], ca: {pki.ca}, cert: {cert}, ke
 {'site: ' + site if site else ''}
 probes:
 {probes}""")
-        super().__init__(f"agent-{name}", folder, [AGENT, "run", "--config", self.config],
+        self.program = program
+        super().__init__(f"agent-{name}", folder, [*program, "run", "--config", self.config],
                          {"HATANG_FINGERPRINT": name, "HATANG_CLOCK": "synchronised",
                           **(env or {})})
 
     def verb(self, *args, code=0):
-        done = subprocess.run([AGENT, *args, "--config", self.config], capture_output=True,
-                              text=True, timeout=60, env=self.env)
+        done = subprocess.run([*self.program, *args, "--config", self.config],
+                              capture_output=True, text=True, timeout=60, env=self.env)
         assert done.returncode == code, f"{args}: {done.returncode} {done.stdout}{done.stderr}"
         return done.stdout
 

@@ -41,15 +41,16 @@ def when_ms(text):
 class Machine:
     """A computer with hatang-agent on it; `id` is the agent's once it is enrolled."""
 
-    def __init__(self, province, name, env=None, prefix=()):
+    def __init__(self, province, name, env=None, prefix=(), program=(AGENT,)):
         self.province, self.name = province, name
         self.folder = province.folder / name
         self.config = self.folder / "agent.yaml"
         self.env = {"HATANG_FINGERPRINT": name, "HATANG_CLOCK": "synchronised", **(env or {})}
-        self.prefix, self.id, self.process = list(prefix), None, None
+        self.prefix, self.program = list(prefix), list(program)
+        self.id, self.process = None, None
 
     def verb(self, *args, code=0):
-        done = subprocess.run([AGENT, *args, "--config", self.config], capture_output=True,
+        done = subprocess.run([*self.program, *args, "--config", self.config], capture_output=True,
                               text=True, timeout=60, env={**os.environ, **self.env})
         assert done.returncode == code, f"{args}: {done.returncode} {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
@@ -70,7 +71,7 @@ class Machine:
         if probes:
             self.probes(probes)
         self.process = Process(f"agent-{self.name}", self.folder,
-                               [*self.prefix, AGENT, "run", "--config", self.config], self.env)
+                               [*self.prefix, *self.program, "run", "--config", self.config], self.env)
         self.province.processes.append(self.process)
         self.process.start()
         return self

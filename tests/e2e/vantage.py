@@ -48,6 +48,7 @@ class Vantage:
         self.office, self.n = office, n
         self.seen, self.lock = [], threading.Lock()  # (arrived, time, name, value)
         self.first = 0
+        self.newest = {}  # since then: target -> (time, state)
         items = [f"{{ id: l{i}, address: {address(i)}"
                  + (f", parents: [l{i % parents}]" if i >= parents > 0 else "") + " }"
                  for i in range(n)]
@@ -61,10 +62,15 @@ class Vantage:
 
         def message(client, user, m):
             now = time.time()
+            new = [(now, r["t"], r["n"][len("a1/reach/"):],
+                    next(r[k] for k in ("v", "vs", "vb") if k in r))
+                   for r in json_records(m.payload) if r["n"].startswith("a1/reach/")]
             with self.lock:
-                self.seen += [(now, r["t"], r["n"][len("a1/reach/"):],
-                               next(r[k] for k in ("v", "vs", "vb") if k in r))
-                              for r in json_records(m.payload) if r["n"].startswith("a1/reach/")]
+                self.seen += new
+                for _, t, name, value in new:
+                    link, quantity = name.split("/")
+                    if quantity == "state" and t >= self.newest.get(link, (0, ""))[0]:
+                        self.newest[link] = (t, value)
 
         self.eye = paho.Client(client_id="eye", protocol=paho.MQTTv5)
         self.eye.on_message = message
@@ -80,12 +86,12 @@ class Vantage:
     def mark(self):
         with self.lock:
             self.first = len(self.seen)
+            self.newest = {}
 
     def states(self, since=0.0):
         """Of each target the newest that was said at or after a moment."""
-        return {name.split("/")[0]: value
-                for _, t, name, value in sorted(self.all("l[0-9]+/state"), key=lambda x: x[1])
-                if t >= since}
+        with self.lock:
+            return {link: value for link, (t, value) in self.newest.items() if t >= since}
 
     def until_states(self, wanted, since=0.0, seconds=20):
         from broker import until

@@ -15,7 +15,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/monitor.h"
@@ -449,6 +452,35 @@ static void test_bad_interface_names_do_not_start(void **state)
 }
 
 /* As root of `unshare -Ur` there is no one else to become. */
+/* By each of its names, for C libraries differ in which they call. */
+static int clock_calls_that_go_through(void)
+{
+	struct timex look = { 0 };
+	int n = 0;
+
+	n += syscall(SYS_clock_adjtime, CLOCK_REALTIME, &look) >= 0 || errno != EPERM;
+	n += syscall(SYS_adjtimex, &look) >= 0 || errno != EPERM;
+	n += adjtimex(&look) >= 0 || errno != EPERM;
+	return n;
+}
+
+static void test_the_filter_keeps_the_clock(void **state)
+{
+	struct timex look = { 0 };
+	int status = 0;
+
+	assert_true(adjtimex(&look) >= 0); /* looking at it is anybody's right */
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || monitor_seccomp())
+			_exit(99);
+		_exit(clock_calls_that_go_through());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static bool has_other_users(void)
 {
 	unsigned long inside, outside, count = 0;
@@ -476,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_a_hanging_tool_blocks_no_one),
 		cmocka_unit_test(test_monitor_is_not_root),
 		cmocka_unit_test(test_the_agent_drops_for_good),
+		cmocka_unit_test(test_the_filter_keeps_the_clock),
 		cmocka_unit_test(test_unknown_user_is_a_clear_error),
 		cmocka_unit_test(test_bad_interface_names_do_not_start),
 	};

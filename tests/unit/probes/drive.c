@@ -4,7 +4,8 @@
  * itself (needs CAP_NET_RAW), and prints each reading as
  * "<family>/<instance>/<quantity>\t<value>".
  * --grant answers privilege N (enum probe_privilege) with a file's bytes.
- * For tests in network namespaces. */
+ * --slot "URL TOKEN BYTES" grants a slot of the server's endpoint, --ca FILE vouches for
+ * it. For tests in network namespaces. */
 #include "unit/test.h"
 
 #include <arpa/inet.h>
@@ -117,6 +118,25 @@ static void grant_file(struct runner *r, const char *text)
 	free(bytes);
 }
 
+static struct probe_field slot[] = { { "slot", "1" }, { "seconds", "300" },
+	{ "url", NULL }, { "token", NULL }, { "bytes", NULL } };
+
+static void grant_slot(void *arg, const char *request, const struct probe_field *fields,
+    size_t n, struct probe_answer *out)
+{
+	out->fields = slot;
+	out->n_fields = HT_COUNT(slot);
+}
+
+static void slot_read(struct runner *r, char *text)
+{
+	for (int i = 2; i < 5; i++)
+		slot[i].value = strsep(&text, " ");
+	if (!slot[4].value)
+		abort();
+	runner_server(r, grant_slot, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct runner *r = runner_new();
@@ -144,6 +164,10 @@ int main(int argc, char **argv)
 			key = argv[i + 1];
 		} else if (strcmp(argv[i], "--grant") == 0) {
 			grant_file(r, argv[i + 1]);
+		} else if (strcmp(argv[i], "--slot") == 0) {
+			slot_read(r, argv[i + 1]);
+		} else if (strcmp(argv[i], "--ca") == 0) {
+			r->site.ca_file = argv[i + 1];
 		} else if (strcmp(argv[i], "--set") == 0) {
 			yaml = argv[i + 1];
 		} else {

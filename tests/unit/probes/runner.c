@@ -35,6 +35,11 @@ struct runner_fake {
 	struct grant grants[PROBE_PRIVILEGE_COUNT];
 	struct ask asks[ASKS_MAX];
 	uv_idle_t answering;
+	runner_serve serve;
+	void *serve_arg;
+	void (*answer)(void *arg, const struct probe_answer *answer); /* waits, or NULL */
+	void *answer_arg;
+	struct probe_answer server_answer;
 	uv_timer_t deadline;
 	void *run, *options;
 	struct ht_yaml yaml;
@@ -152,6 +157,13 @@ static void answer_all(uv_idle_t *idle)
 		r->fake->asks[i].used = false;
 		answer_one(r, &a);
 	}
+	if (r->fake->answer) {
+		void (*answer)(void *arg, const struct probe_answer *answer) =
+		    r->fake->answer;
+
+		r->fake->answer = NULL;
+		answer(r->fake->answer_arg, &r->fake->server_answer);
+	}
 }
 
 static ht_err host_ask(const struct probe_host *host, enum probe_privilege what,
@@ -183,6 +195,8 @@ static void host_forget(const struct probe_host *host, void *arg)
 		if (r->fake->asks[i].arg == arg)
 			r->fake->asks[i].used = false;
 	}
+	if (r->fake->answer_arg == arg)
+		r->fake->answer = NULL;
 }
 
 static const void *host_recall_of(
@@ -233,6 +247,35 @@ static ht_err host_remember(const struct probe_host *host, const void *bytes, si
 	return host_remember_of(host, "", bytes, len);
 }
 
+static ht_err host_ask_server(const struct probe_host *host, const char *request,
+    const struct probe_field *fields, size_t n,
+    void (*answer)(void *arg, const struct probe_answer *answer), void *arg)
+{
+	struct runner *r = owner(host);
+	struct runner_fake *f = r->fake;
+	struct probe_answer out = { .why = "" };
+
+	if (!f->serve)
+		return HT_UNSUPPORTED;
+	f->serve(f->serve_arg, request, fields, n, &out);
+	if (out.err == HT_AGAIN)
+		return HT_AGAIN;
+	if (!answer || (out.err == HT_TIMEOUT && !out.why))
+		return HT_OK;
+	assert_null(f->answer);
+	f->answer = answer;
+	f->answer_arg = arg;
+	f->server_answer = out;
+	uv_idle_start(&f->answering, answer_all);
+	return HT_OK;
+}
+
+void runner_server(struct runner *r, runner_serve serve, void *arg)
+{
+	r->fake->serve = serve;
+	r->fake->serve_arg = arg;
+}
+
 struct runner *runner_new(void)
 {
 	struct runner *r = calloc(1, sizeof(*r));
@@ -250,6 +293,7 @@ struct runner *runner_new(void)
 		.done = host_done,
 		.ask = host_ask,
 		.forget = host_forget,
+		.ask_server = host_ask_server,
 		.recall = host_recall,
 		.remember = host_remember,
 		.recall_of = host_recall_of,

@@ -48,6 +48,13 @@ void runner_grant_bytes(struct runner *r, enum probe_privilege what, const char 
 void runner_grant_fd(struct runner *r, enum probe_privilege what,
     int (*open)(void *arg, const char *name), void *arg, bool raw);
 
+/* The server that answers questions from now on (before that: HT_UNSUPPORTED). `serve`
+ * fills `out`, whose texts live until the next question; its `err` HT_AGAIN refuses the
+ * question itself; HT_TIMEOUT without `why` never answers. */
+typedef void (*runner_serve)(void *arg, const char *request,
+    const struct probe_field *fields, size_t n, struct probe_answer *out);
+void runner_server(struct runner *r, runner_serve serve, void *arg);
+
 /* One run: reads the options from YAML text ("" for none), starts, runs the loop until
  * `done` or until `timeout_ns` is over (then cancels, as the scheduler does), cancels,
  * and waits until it is closed. Readings of earlier runs are dropped; what the probe

@@ -123,6 +123,28 @@ static void test_path_required(void **state)
 	assert_true(c.reachable);
 }
 
+/* What probes say is long at times: it is cut between letters. */
+static void test_long_reason(void **state)
+{
+	for (size_t pad = 0; pad < 4; pad++) {
+		char reason[600] = "";
+		struct wan_link l = { .id = "a",
+			.now = WAN_UP,
+			.path = WAN_PATH_RIGHT,
+			.network = "province-wan",
+			.path_reason = reason };
+		struct wan_conclusion c;
+
+		memset(reason, 'x', pad);
+		while (strlen(reason) < 590)
+			strncat(reason, "ế", sizeof(reason) - strlen(reason) - 1);
+		wan_connected_link(&rules, &l, &c);
+		size_t n = strlen(c.reason);
+		assert_in_range(n, WAN_TEXT_MAX - 4, WAN_TEXT_MAX - 1);
+		assert_memory_equal(c.reason + n - 3, "ế", 3);
+	}
+}
+
 static void test_agency(void **state)
 {
 	const struct wan_link up = { .id = "up", .now = WAN_UP },
@@ -171,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_path_required),
+		cmocka_unit_test(test_long_reason),
 		cmocka_unit_test(test_agency),
 	};
 
