@@ -94,20 +94,24 @@ static bool letter(char c)
 	return c >= 'a' && c <= 'z';
 }
 
-static bool has_word(const char *folded, const char *word)
+static bool begins_with_word(const char *at, const char *word)
 {
-	for (const char *at = folded; (at = strstr(at, word)); at++) {
-		if ((at == folded || !letter(at[-1])) && !letter(at[strlen(word)]))
-			return true;
-	}
-	return false;
+	size_t n = 0;
+
+	while (word[n] && at[n] == word[n])
+		n++;
+	return !word[n] && !letter(at[n]);
 }
 
 static bool has_any(const char *folded, const char *const *words, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (has_word(folded, words[i]))
-			return true;
+	for (const char *at = folded; *at; at++) {
+		if (!letter(*at) || (at > folded && letter(at[-1])))
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			if (begins_with_word(at, words[i]))
+				return true;
+		}
 	}
 	return false;
 }
