@@ -88,38 +88,41 @@ static int name_says(const struct table_row *r)
 	return uplink_words(name);
 }
 
-/* Bits of `grounds`. */
-static unsigned evidence(const struct table *t, const struct table_row *r,
+/* What speaks for a row (bits of `grounds`), and whether anything speaks against it. */
+struct evidence {
+	unsigned found;
+	bool against;
+};
+
+static struct evidence evidence_of(const struct table *t, const struct table_row *r,
     const struct uplink_hints *h, bool alone)
 {
+	int alias = uplink_words(r->texts[TABLE_ALIAS]), name = name_says(r);
+	bool polled = polled_at(t, r, h);
 	unsigned found = 0;
 
 	if (topology_default_route(&t->topology, (uint32_t)r->index))
 		found |= 1u << BY_ROUTE;
-	if (!h->inside && polled_at(t, r, h))
+	if (!h->inside && polled)
 		found |= 1u << BY_ADDRESS;
-	if (uplink_words(r->texts[TABLE_ALIAS]) > 0)
+	if (alias > 0)
 		found |= 1u << BY_ALIAS;
-	if (name_says(r) > 0)
+	if (name > 0)
 		found |= 1u << BY_NAME;
 	if (alone)
 		found |= 1u << BY_BEING_ALONE;
-	return found;
+	return (struct evidence){ found, alias < 0 || name < 0 || (h->inside && polled) };
 }
 
-static double chance_of(const struct table *t, const struct table_row *r,
-    const struct uplink_hints *h, unsigned found)
+static double chance_of(const struct table_row *r, struct evidence e)
 {
 	double wrong = 1;
 
 	for (size_t i = 0; i < HT_COUNT(grounds); i++) {
-		if (found & 1u << i)
+		if (e.found & 1u << i)
 			wrong *= 1 - grounds[i].chance;
 	}
-	bool against = uplink_words(r->texts[TABLE_ALIAS]) < 0 || name_says(r) < 0 ||
-		       (h->inside && polled_at(t, r, h));
-
-	return (1 - wrong) * (against ? OTHER_SIDE : 1) * (is_down(r) ? NOT_UP : 1);
+	return (1 - wrong) * (e.against ? OTHER_SIDE : 1) * (is_down(r) ? NOT_UP : 1);
 }
 
 static double odds(double chance)
@@ -170,9 +173,10 @@ static void rank(const struct table *t, const struct uplink_hints *h, struct ran
 			continue;
 		bool able =
 		    alone && is_up(r) && (!t->topology.n_addresses || has_address(t, r));
-		unsigned found = evidence(t, r, h, able);
+		struct evidence e = evidence_of(t, r, h, able);
 
-		rank_row(out, i, chance_of(t, r, h, found), found);
+		if (e.found)
+			rank_row(out, i, chance_of(r, e), e.found);
 	}
 }
 
@@ -397,8 +401,8 @@ void uplink_choose(const struct table *t, const char *const *ids,
 	}
 	double chance = learned == NONE || !could_be(t, &t->rows[learned])
 			    ? 0
-			    : chance_of(t, &t->rows[learned], hints,
-				  evidence(t, &t->rows[learned], hints, false));
+			    : chance_of(&t->rows[learned],
+				  evidence_of(t, &t->rows[learned], hints, false));
 
 	if (contradicted(t, &k, learned, m, chance))
 		choose_new(t, ids, &k, m, out);

@@ -94,21 +94,22 @@ static bool letter(char c)
 	return c >= 'a' && c <= 'z';
 }
 
-static bool is_word(const char *at, const char *word)
+static bool begins_with_word(const char *at, const char *word)
 {
-	size_t n = strlen(word);
+	size_t n = 0;
 
-	return at[0] == word[0] && strncmp(at, word, n) == 0 && !letter(at[n]);
+	while (word[n] && at[n] == word[n])
+		n++;
+	return !word[n] && !letter(at[n]);
 }
 
-/* Tried where a word begins alone: most texts are three or four of them. */
 static bool has_any(const char *folded, const char *const *words, size_t n)
 {
 	for (const char *at = folded; *at; at++) {
-		if (!letter(*at) || (at != folded && letter(at[-1])))
+		if (!letter(*at) || (at > folded && letter(at[-1])))
 			continue;
 		for (size_t i = 0; i < n; i++) {
-			if (is_word(at, words[i]))
+			if (begins_with_word(at, words[i]))
 				return true;
 		}
 	}
