@@ -408,6 +408,11 @@ def test_neighbours_never_test_at_once(tmp_path):
     assert got["spent"].startswith("skipped: the budget is used up: ")
     assert got["spent_after_kill"].startswith("skipped: the budget is used up: ")
     assert got["slots_after_kill"] == 0
+    # What the server concludes: the newest good test stands, the newest attempt beside it.
+    down, up = got["figures"]["down"]["measured"], got["figures"]["up"]["measured"]
+    assert any(down["value"] == pytest.approx(v) for v in got["down"]["y-ty-wan"]) and down["low"] <= down["value"] <= down["high"] and down["evidence"]
+    assert up["status"] == "unknown" and up["reason"] == "the tests told the other direction alone"
+    assert got["figures"]["newest_test"]["status"].startswith("skipped: the budget is used up: ")
 
 
 @in_namespaces
