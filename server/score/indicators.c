@@ -117,8 +117,8 @@ void indicator_computers(const struct definition *d, const struct computers_inpu
 					: "its agent could ask no address of its subnets",
 		    in->has_agent ? "approve the agent's proposed configuration with a "
 				    "scan of its subnets"
-				  : "enrol an agent in its network, or let its router be "
-				    "read by SNMP");
+				  : "enrol an agent in its network; a router that runs "
+				    "OpenWrt is enough");
 		return;
 	}
 	if (!take_headcount(out, &in->headcount))

@@ -10,7 +10,7 @@ const rows: [RegExp, string][] = [
   [/^its agent has scanned no subnet$/, "trạm đo chưa quét mạng con nào"],
   [/^its agent could ask no address of its subnets$/, "trạm đo chưa hỏi được địa chỉ nào trong mạng con"],
   [/^approve the agent's proposed configuration with a scan of its subnets$/, "duyệt cấu hình do trạm đo đề xuất, có quét mạng con"],
-  [/^enrol an agent in its network, or let its router be read by SNMP$/, "ghi danh một trạm đo trong mạng, hoặc cho đọc bộ định tuyến bằng SNMP"],
+  [/^enrol an agent in its network; a router that runs OpenWrt is enough$/, "ghi danh một trạm đo trong mạng; một bộ định tuyến chạy OpenWrt là đủ"],
   [/^only (\d+) % of its addresses × hours were looked at/, "mới xem được $1 % số địa chỉ × giờ"],
   [/^no contracted rate of its links is known$/, "chưa biết tốc độ hợp đồng của các đường truyền"],
   [/^no link of its is registered$/, "chưa đăng ký đường truyền nào"],
