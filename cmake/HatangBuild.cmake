@@ -49,6 +49,9 @@ function(hatang_test name)
   add_test(NAME unit.${name} COMMAND test_${name}
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests)
   set_tests_properties(unit.${name} PROPERTIES TIMEOUT 120)
+  if(CMAKE_CROSSCOMPILING_EMULATOR AND name IN_LIST HATANG_NOT_EMULATED)
+    set_tests_properties(unit.${name} PROPERTIES DISABLED TRUE)
+  endif()
 endfunction()
 
 # hatang_fuzz(NAME file LIBS lib…): a libFuzzer target, only with -DHATANG_FUZZ=ON;

@@ -223,10 +223,13 @@ lib_ldns() {
 
 # For the unit tests alone.
 lib_cmocka() {
-	cmake_library -DUNIT_TESTING=OFF -DWITH_EXAMPLES=OFF -DWITH_STATIC_LIB=ON
+	# Its header would define uintptr_t anew where it does not know the C library.
+	local known=-D_UINTPTR_T_DEFINED
+	cmake_library -DCMAKE_C_FLAGS="$static_cflags $known" -DUNIT_TESTING=OFF -DWITH_EXAMPLES=OFF -DWITH_STATIC_LIB=ON
 	cmake --build build --target cmocka-static
 	mkdir -p "$out/usr/lib" "$out/usr/include"
 	cp build/src/libcmocka*.a "$out/usr/lib/libcmocka.a"
 	cp include/cmocka.h "$out/usr/include"
 	pc cmocka "$(sed -n 's/^project(cmocka VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)" -lcmocka
+	sed -i "s/^Cflags:/Cflags: $known/" "$out/usr/lib/pkgconfig/cmocka.pc"
 }

@@ -154,10 +154,14 @@ static size_t put_text(char out[static TEXT_MAX + 1], const uint8_t *bytes, size
 
 static size_t put_hex(char out[static TEXT_MAX + 1], const uint8_t *bytes, size_t len)
 {
+	static const char digits[] = "0123456789abcdef";
 	size_t at = 0;
 
-	for (size_t i = 0; i < len && at + 3 < TEXT_MAX; i++)
-		at += (size_t)snprintf(out + at, 4, "%02x:", bytes[i]);
+	for (size_t i = 0; i < len && at + 3 < TEXT_MAX; i++) {
+		out[at++] = digits[bytes[i] >> 4];
+		out[at++] = digits[bytes[i] & 15];
+		out[at++] = ':';
+	}
 	return at ? at - 1 : 0;
 }
 

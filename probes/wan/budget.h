@@ -1,5 +1,6 @@
 /* Bytes that tests of a link may cost, by day and by month (UTC), and when one last
- * succeeded. Pure: clocks are arguments, the state is bytes that a probe remembers.
+ * measured anything. Pure: clocks are arguments, the state is bytes that a probe
+ * remembers.
  *
  * A clock that is not synchronised is not believed, so one that begins in 1970, or jumps,
  * gives no bytes back. What is known then: the latest time that could be believed (a
@@ -24,7 +25,7 @@ struct budget {
 	int64_t day, month; /* in which the bytes were spent: days since 1970, and
 			     * 12 × year + month */
 	int64_t day_bytes, month_bytes;
-	int64_t done_ms; /* the last test that succeeded; BUDGET_UNKNOWN: none */
+	int64_t done_ms; /* the last test that measured; BUDGET_UNKNOWN: none */
 };
 
 /* What was remembered; anything that is not of budget_save gives an empty one. */
@@ -40,7 +41,7 @@ void budget_clock(struct budget *b, int64_t wall_ms, const char *boot, int64_t m
 int64_t budget_left(const struct budget *b, int64_t day_max, int64_t month_max);
 
 void budget_spend(struct budget *b, int64_t bytes);
-void budget_done(struct budget *b); /* a test succeeded at known_ms */
+void budget_done(struct budget *b); /* a test measured something, at known_ms */
 
 /* Time since the last success; INT64_MAX when there was none, or nothing is known. */
 int64_t budget_since_ms(const struct budget *b);

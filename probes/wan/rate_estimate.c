@@ -116,20 +116,49 @@ static bool settled(const double *bins, size_t n, size_t cut)
 }
 
 struct scatter {
-	double mean, deviation, lag;
+	double deviation, lag;
 };
+
+/* Weight of the i-th of n parts: the parabola 6 t (1 - t), 1 in the mean. */
+static double weight(size_t i, size_t n)
+{
+	double t = ((double)i + 0.5) / (double)n;
+
+	return 6 * t * (1 - t);
+}
+
+static double weighted_mean(const double *x, size_t n)
+{
+	double sum = 0, weights = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		sum += weight(i, n) * x[i];
+		weights += weight(i, n);
+	}
+	return sum / weights;
+}
+
+/* Deviation of that mean, as a share of one part's. */
+static double weighted_error(size_t n)
+{
+	double squares = 0, weights = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		squares += weight(i, n) * weight(i, n);
+		weights += weight(i, n);
+	}
+	return sqrt(squares) / weights;
+}
 
 static struct scatter scatter_of(const double *x, size_t n)
 {
 	struct scatter s = { 0 };
-	double squares = 0, products = 0;
+	double squares = 0, products = 0, mean = mean_of(x, n);
 
-	for (size_t i = 0; i < n; i++)
-		s.mean += x[i] / (double)n;
 	for (size_t i = 0; i < n; i++) {
-		squares += (x[i] - s.mean) * (x[i] - s.mean);
+		squares += (x[i] - mean) * (x[i] - mean);
 		if (i)
-			products += (x[i] - s.mean) * (x[i - 1] - s.mean);
+			products += (x[i] - mean) * (x[i - 1] - mean);
 	}
 	s.deviation = sqrt(squares / (double)(n - 1));
 	s.lag = squares > 0 ? products / squares : 0;
@@ -155,14 +184,15 @@ bool rate_estimate(const struct rate_trace *t, struct rate_estimate *out)
 	e.steady_ns = span_ns - e.discarded_ns;
 	if (e.steady_ns < RATE_STEADY_LEAST_NS)
 		return false;
+	parts(t, begin, n, bins);
+	e.bps = weighted_mean(bins, n);
 	parts(t, begin, RATE_BATCHES, batches);
 	struct scatter s = scatter_of(batches, RATE_BATCHES);
 	double lag = fmin(fmax(s.lag, LAG_LEAST), LAG_MOST);
-	double half =
-	    T_95 * s.deviation / sqrt(RATE_BATCHES) * sqrt((1 + lag) / (1 - lag));
-	e.bps = s.mean;
-	e.low = fmax(0, s.mean - half);
-	e.high = s.mean + half;
+	double half = T_95 * s.deviation * weighted_error(RATE_BATCHES) *
+		      sqrt((1 + lag) / (1 - lag));
+	e.low = fmax(0, e.bps - half);
+	e.high = e.bps + half;
 	*out = e;
 	return true;
 }

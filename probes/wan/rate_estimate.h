@@ -5,9 +5,12 @@
  *             of the rest is known best. That drops slow start, and the burst that a
  *             token bucket lets through first. When the best cut is the half itself,
  *             and the halves differ by more than a tenth, it has not settled.
- *   Mean      Bytes over time of the rest: a stall counts, for users wait through it too.
- *   Interval  Batch means: ten batches in a row, Student's t of their scatter, widened
- *             (or narrowed) by their lag-1 correlation as for an AR(1) process. */
+ *   Mean      Of the rest, weighted by a parabola over time, which is the slope of the
+ * line of least squares through bytes by time. What arrived but waits for a hole in its
+ * stream to be filled is not counted yet; such bytes slide over the ends, which weigh
+ * nothing. A stall counts: users wait through it too. Interval  Batch means: ten batches
+ * in a row, Student's t of their scatter, widened (or narrowed) by their lag-1
+ * correlation as for an AR(1) process. */
 #ifndef HT_PROBES_WAN_RATE_ESTIMATE_H
 #define HT_PROBES_WAN_RATE_ESTIMATE_H
 

@@ -70,8 +70,8 @@ static const struct ht_option option_rows[] = {
 	    .max = INT64_C(1) << 50, .def = "16G", .help = "and of a month" },
 	{ "once_in", HT_OPT_DURATION, OPT(once_in_ns), .min = 0,
 	    .max = INT64_C(31) * 86400 * HT_NS_PER_S, .def = "20h",
-	    .help = "after a test that succeeded no other is tried for so long, however "
-		    "often the probe runs" },
+	    .help = "after a test that measured anything no other is tried for so "
+		    "long, however often the probe runs" },
 	{ "busy", HT_OPT_RATE, OPT(busy_bps), .min = 0, .max = INT64_C(400000000000),
 	    .def = "2M",
 	    .help = "no test while an interface of this machine carries "
@@ -248,7 +248,7 @@ static void conclude(struct throughput_run *r)
 			snprintf(why + len, sizeof(why) - len, "%s%s: %s",
 			    len ? "; " : "", ways[w].name, x->why);
 	}
-	if (well == tried)
+	if (known) /* also when the other direction fails each time */
 		budget_done(&r->budget);
 	give_back(r, well == tried ? "ok" : why);
 	if (!known)

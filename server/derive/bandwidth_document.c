@@ -102,19 +102,33 @@ static void negotiated(struct json_object *way, const struct bandwidth_link *l, 
 	    isnan(l->interface_confidence) ? 0.8 : l->interface_confidence);
 }
 
+/* Why there is no measured rate, and what would help. */
+static void measured_lacks(
+    const struct bandwidth_link *l, char *reason, size_t cap, const char **cure)
+{
+	if (l->facts.tested) {
+		snprintf(reason, cap, "the tests told the other direction alone");
+		*cure = "let the throughput test measure both directions";
+	} else if (l->attempted) {
+		snprintf(reason, cap,
+		    "no throughput test has succeeded; the newest says: %s",
+		    l->attempted_status);
+		*cure = "see why the tests do not succeed";
+	} else {
+		snprintf(reason, cap, "no throughput test has run over the link");
+		*cure = "enrol an agent in the office and give it a throughput test";
+	}
+}
+
 static void measured(struct json_object *way, const struct bandwidth_link *l, int w)
 {
 	const struct bandwidth_four *f = &l->facts.way[w];
-	char reason[BANDWIDTH_TEXT_MAX + 60] = "no throughput test has run over the link";
+	char reason[BANDWIDTH_TEXT_MAX + 60];
+	const char *cure;
 
-	if (l->attempted)
-		snprintf(reason, sizeof(reason),
-		    "no throughput test has succeeded; the newest says: %s",
-		    l->attempted_status);
-	struct json_object *o = figure(way, "measured", f->measured, "measured",
-	    &l->measured[w], reason,
-	    l->attempted ? "see why the tests do not succeed"
-			 : "enrol an agent in the office and give it a throughput test");
+	measured_lacks(l, reason, sizeof(reason), &cure);
+	struct json_object *o = figure(
+	    way, "measured", f->measured, "measured", &l->measured[w], reason, cure);
 	put_evidence(o, l->measured[w].journal_id);
 	put_number(o, "low", f->measured_low);
 	put_number(o, "high", f->measured_high);

@@ -22,7 +22,7 @@
 
 /* A pass that is out, so that what it carried is known when nobody says it. */
 struct held {
-	int64_t slot, expires_ms;
+	int64_t slot, until_ns;
 	char agent[HT_ID_MAX + 1];
 };
 
@@ -163,10 +163,10 @@ static void slot_close(
 static void on_tick(uv_timer_t *timer)
 {
 	struct desk *d = timer->data;
-	int64_t now_ms = ht_wall_ms();
+	int64_t now_ns = ht_mono_ns();
 
 	for (size_t i = d->n_held; i-- > 0;) {
-		if (now_ms < d->held[i].expires_ms)
+		if (now_ns < d->held[i].until_ns)
 			continue;
 		struct held h = d->held[i];
 		slot_close(d, h.agent, h.slot, -1, "expired");
@@ -355,19 +355,18 @@ static ht_err decide_fn(struct db *db, void *arg)
 static ht_err give_pass(struct job *j, char token[static ENDPOINT_TOKEN_HEX + 1])
 {
 	struct desk *d = j->desk;
-	int64_t left_ns = (j->expires_ms - ht_wall_ms()) * HT_NS_PER_MS;
+	int64_t until_ns = ht_mono_ns() + (j->expires_ms - ht_wall_ms()) * HT_NS_PER_MS;
 
 	if (!d->config.endpoint || d->n_held == ENDPOINT_PASSES_MAX)
 		return HT_FULL;
 	/* The endpoint counts what it gave the kernel, the agent what came: let the agent
 	 * be the first to see the end. */
 	int64_t bytes = j->verdict.bytes + j->verdict.bytes / 8 + PASS_SLACK;
-	ht_err err = endpoint_allow(
-	    d->config.endpoint, j->slot, bytes, ht_mono_ns() + left_ns, token);
+	ht_err err = endpoint_allow(d->config.endpoint, j->slot, bytes, until_ns, token);
 	if (err)
 		return err;
 	struct held *h = &d->held[d->n_held++];
-	*h = (struct held){ .slot = j->slot, .expires_ms = j->expires_ms };
+	*h = (struct held){ .slot = j->slot, .until_ns = until_ns };
 	memcpy(h->agent, j->agent, sizeof(h->agent));
 	return HT_OK;
 }

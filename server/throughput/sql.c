@@ -23,9 +23,12 @@ static const char *const text[SLOT_SQL_COUNT] = {
 			   " coalesce(sum(coalesce(bytes, bytes_max)), 0),"
 			   " coalesce(sum(granted_ms >= $1), 0)"
 			   " FROM throughput_slot WHERE link = $2 AND granted_ms >= $3",
-	[SLOT_SQL_LIVE] = "SELECT id, agent, link, endpoint, expires_ms"
-			  " FROM throughput_slot WHERE ended_ms IS NULL"
-			  " AND expires_ms > $1 ORDER BY id LIMIT $2",
+	/* One that was granted in the future is of a clock that was set back since: it
+	 * must not keep its neighbours waiting until that time comes again. */
+	[SLOT_SQL_LIVE] =
+	    "SELECT id, agent, link, endpoint, expires_ms"
+	    " FROM throughput_slot WHERE ended_ms IS NULL"
+	    " AND expires_ms > $1 AND granted_ms < $1 + 60000 ORDER BY id LIMIT $2",
 	[SLOT_SQL_PUT] = "INSERT INTO throughput_slot"
 			 " (agent, link, endpoint, granted_ms, expires_ms, bytes_max)"
 			 " VALUES ($1, $2, $3, $4, $5, $6)",

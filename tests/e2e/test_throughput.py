@@ -349,6 +349,44 @@ def test_by_hand(tmp_path):
         assert done.returncode != 0 and "is no URL" in done.stderr, url
 
 
+def test_endpoint_must_be_vouched_for(tmp_path):
+    """A pass is sent to nobody whose certificate is not of the agent's CA."""
+    from broker import Pki
+    with far_end(tmp_path) as e:
+        e.ca = Pki(tmp_path / "other").ca
+        got = probe(e, duration="2s", seconds=30)
+        assert got["status"].startswith("failed: down: tls: ") and "up: tls: " in got["status"], got
+        assert e.close()[0] == 0
+
+
+def test_bad_hours_are_told(tmp_path):
+    from parts import SERVER
+    file = tmp_path / "server.yaml"
+    file.write_text("throughput:\n  port: 8444\n  hours: [\"17:30-07:00\", \"noon\"]\n")
+    done = subprocess.run([SERVER, "check-config", "--config", file], capture_output=True, text=True)
+    assert done.returncode == 78
+    assert f"{file}:3:" in done.stderr and '"noon" is no time of day; write it as 17:30-07:00' in done.stderr
+
+
+def test_it_rests_after_a_test(tmp_path):
+    """The memory between two runs: what was spent counts, and a test that measured rests."""
+    def run(yaml):
+        argv = [BUILD / "tests/unit/probes/probe_drive", "throughput", "30", "--memory", tmp_path / "memory",
+                "--set", f"url: {w.url}\nduration: 2s\nwatch: 0s\nbytes: 4G\n{yaml}"]
+        said = subprocess.run([str(a) for a in argv], check=True, capture_output=True, text=True,
+                              env={**os.environ, "HATANG_CLOCK": "synchronised"}).stdout
+        return {line.split("\t")[0].split("/")[-1]: line.split("\t")[1] for line in said.splitlines()}
+
+    w = Wicked(lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300000))
+    first = run("day_bytes: 8G")
+    assert float(first["down"]) > 0, first
+    assert run("day_bytes: 8G") == {"done": "true"}, "nothing is due, nothing is said"
+    spent = int(float(first["bytes"]))
+    again = run(f"day_bytes: {spent + 1000}\nonce_in: 0s")
+    assert again["status"].startswith("skipped: the budget is used up: "), again
+    w.close()
+
+
 # ── all together ─────────────────────────────────────────────────────────────────────
 
 
@@ -370,6 +408,11 @@ def test_neighbours_never_test_at_once(tmp_path):
     assert got["spent"].startswith("skipped: the budget is used up: ")
     assert got["spent_after_kill"].startswith("skipped: the budget is used up: ")
     assert got["slots_after_kill"] == 0
+    # What the server concludes: the newest good test stands, the newest attempt beside it.
+    down, up = got["figures"]["down"]["measured"], got["figures"]["up"]["measured"]
+    assert any(down["value"] == pytest.approx(v) for v in got["down"]["y-ty-wan"]) and down["low"] <= down["value"] <= down["high"] and down["evidence"]
+    assert up["status"] == "unknown" and up["reason"] == "the tests told the other direction alone"
+    assert got["figures"]["newest_test"]["status"].startswith("skipped: the budget is used up: ")
 
 
 @in_namespaces

@@ -112,6 +112,9 @@ def neighbours(folder):
         packs = p.packs(m.id)
         until("it has said more", lambda: p.packs(m.id) > packs + 1)
         out["spent_after_kill"] = status()
+        figures = lambda: p.get("/api/v1/links/y-ty-wan/bandwidth")[1]["figures"]
+        until("the newest attempt is told", lambda: "budget" in ((figures() or {}).get("newest_test") or {}).get("status", ""))
+        out["figures"] = figures()
         out["slots_after_kill"] = len(slots(p, f"id > {before}"))
         return out
     finally:

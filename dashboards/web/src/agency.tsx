@@ -29,7 +29,7 @@ function LinkCard(p: { of: Link; onRow: OnRow }): JSX.Element {
         <div><dt>{t("loss")}</dt><dd>{percent(l.loss)}</dd></div>
         <div><dt>{t("contracted")}</dt><dd>{rates(l.contracted)}</dd></div>
         <div><dt>{t("negotiated")}</dt><dd>{rates(l.negotiated)}</dd></div>
-        <div><dt>{t("measured")}</dt><dd>{rates(l.throughput)}</dd></div>
+        <div><dt>{t("measuredRate")}</dt><dd>{rates(l.throughput)}</dd></div>
         <div><dt>{t("used")} (p95)</dt><dd>{rates(l.used_p95)}</dd></div>
       </dl>
       <Findings of={l.findings} />

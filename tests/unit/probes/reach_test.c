@@ -3,6 +3,7 @@
  * counts what is really an answer and nothing else. */
 #include "unit/test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -260,11 +261,12 @@ static void test_own_trouble_is_blindness(void **state)
 	assert_true(runner_run(r, &probe_reach, ID,
 	    "{targets: [{id: a, address: 192.0.2.1}]}", 3 * HT_NS_PER_S));
 	assert_true(last_of(r, HT_M_REACH_BLIND)->boolean);
-	assert_string_equal(last_of(r, HT_M_REACH_BLIND_REASON)->string,
-	    "no ping can be sent: Network is unreachable");
+	assert_non_null(
+	    strstr(last_of(r, HT_M_REACH_BLIND_REASON)->string, "no ping can be sent: "));
+	assert_non_null(
+	    strstr(last_of(r, HT_M_REACH_BLIND_REASON)->string, strerror(ENETUNREACH)));
 	assert_true(sum_of(r, HT_M_REACH_UNSENT) > 0);
-	assert_non_null(strstr(
-	    last_of(r, HT_M_REACH_TROUBLE)->string, "not sent: Network is unreachable"));
+	assert_non_null(strstr(last_of(r, HT_M_REACH_TROUBLE)->string, "not sent: "));
 	assert_null(runner_find(r, HT_M_REACH_STATE, NULL));
 	runner_grant_err(r, PROBE_ICMP4_SOCKET, HT_DENIED);
 	assert_true(runner_run(r, &probe_reach, ID,

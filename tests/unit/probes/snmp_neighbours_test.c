@@ -1,6 +1,7 @@
 /* Indexes and cells of ipNetToMediaTable and ipNetToPhysicalTable. */
 #include "unit/test.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "probes/snmp/neighbours.h"
@@ -105,7 +106,6 @@ static void test_broken_indexes(void **state)
 		{ 1, 2, 4, 10, 0, 0, 1 },   /* IPv6 of four bytes */
 		{ 1, 16, 4, 10, 0, 0, 1 },  /* a name */
 		{ 1, 1, 4, 10, 0, 256, 1 }, /* no byte */
-		{ 0xffffffffff, 1, 4, 10, 0, 0, 1 },
 	};
 	struct neighbours n = { 0 };
 
@@ -113,6 +113,11 @@ static void test_broken_indexes(void **state)
 		assert_false(physical(&n, rows[i], 7, 1));
 	for (size_t len = 0; len < 7; len++)
 		assert_false(physical(&n, rows[0], len, 1));
+	/* where an OID's part can be more than SNMP allows, it may not be */
+	session_subid large[] = { (session_subid)UINT32_MAX + 1, 1, 4, 10, 0, 0, 1 };
+
+	if (large[0])
+		assert_false(physical(&n, large, 7, 1));
 	assert_int_equal(n.n, 0);
 	neighbours_fini(&n);
 }

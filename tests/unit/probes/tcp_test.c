@@ -153,7 +153,10 @@ static void test_each_failure_has_its_name(void **state)
 	assert_failed(r, "refused", "[::1]:9");
 	run_counted(r, "127.0.0.1", 9, ", family: ipv6");
 	assert_failed(r, "unresolved", NULL);
-	run(r, "no-such-name.invalid", 9, ", wait: 300ms");
+	/* Whether the C library goes on asking in libuv's pool is its affair: musl does.
+	 */
+	assert_true(runner_run(r, &probe_tcp, ID,
+	    "{target: no-such-name.invalid, port: 9, wait: 300ms}", DEADLINE));
 	assert_failed(r, "unresolved", NULL);
 	runner_free(r);
 }

@@ -393,7 +393,8 @@ static void test_unsendable(void **state)
 	trace_unsent(&t, p.no, ENETUNREACH);
 	assert_int_equal(t.end, TRACE_UNSENDABLE);
 	assert_false(trace_next(&t, MS(40), &p));
-	assert_string_equal(end_of(&t), "could not be sent: Network is unreachable");
+	assert_non_null(strstr(end_of(&t), "could not be sent: "));
+	assert_non_null(strstr(end_of(&t), strerror(ENETUNREACH)));
 }
 
 /* The longest text there can be fits, whatever the addresses. */

@@ -207,6 +207,28 @@ static void test_backlog(void **state)
 	    "2");
 }
 
+/* A device that answers from a cache for a minute: neither nothing nor twice as much. */
+static void test_cached_counters(void **state)
+{
+	struct world *w = *state;
+	struct device d = router("own"), shown = d;
+
+	for (int i = 0; i < 20 * 6; i++) {
+		if (i % 6 == 0)
+			shown = d;
+		else
+			shown.uptime_s = d.uptime_s;
+		poll_now(w, &shown);
+		w->now_ms += MINUTE / 6;
+		run(&d, 10, 6e6, 1e6);
+	}
+	w->now_ms += HOUR;
+	world_beat(w);
+	world_fold(w);
+	world_near(w, DOC("down.used.peak"), 6e6);
+	world_near(w, DOC("down.used.mean"), 6e6);
+}
+
 static void poll_briefly(struct world *w, const struct device *d)
 {
 	world_say(w, d->agent,
@@ -463,6 +485,7 @@ int main(void)
 		T(test_used),
 		T(test_gaps),
 		T(test_backlog),
+		T(test_cached_counters),
 		T(test_told_once),
 		T(test_throughput),
 		T(test_old_test),

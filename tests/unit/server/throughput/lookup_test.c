@@ -161,7 +161,9 @@ static void test_live(void **state)
 	assert_ok(db_script(db,
 	    "INSERT INTO throughput_slot (agent, link, endpoint, granted_ms, expires_ms,"
 	    " bytes_max) VALUES ('y-1', 'y-wan', 1, 1519862390000, 1519862490000, 1000),"
-	    " ('z-1', 'taken-out', 0, 1519862390000, 1519862490000, 1000)"));
+	    " ('z-1', 'taken-out', 0, 1519862390000, 1519862490000, 1000),"
+	    /* granted by a clock that was an hour ahead */
+	    " ('a-1', 'hub', 0, 1519866000000, 1519866090000, 1000)"));
 	look("y-1", "y-wan");
 	assert_int_equal(l->n_replaced, 1);
 	assert_int_equal(l->n_live, 1);
