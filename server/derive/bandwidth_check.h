@@ -19,6 +19,8 @@ struct bandwidth_rules {
 	double enough_coverage, payload_share, measured_below_contract,
 	    measured_above_speed, negotiated_below_contract, saturated,
 	    used_above_contract, swapped;
+	double confidence_declared, confidence_contradicted, confidence_interface,
+	    confidence_measured;
 };
 
 HT_MUST_CHECK ht_err bandwidth_rules_load(

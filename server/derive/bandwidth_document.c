@@ -78,7 +78,9 @@ static void contracted(struct json_object *way, const struct bandwidth_link *l, 
 	    "enter the contracted rates of the link");
 
 	put_evidence(o, l->registry_journal);
-	put_number(o, "confidence", l->verdict.contradicted[w] ? 0.3 : 0.5);
+	put_number(o, "confidence",
+	    l->verdict.contradicted[w] ? bandwidth_rules()->confidence_contradicted
+				       : bandwidth_rules()->confidence_declared);
 }
 
 static void negotiated(struct json_object *way, const struct bandwidth_link *l, int w)
@@ -99,7 +101,8 @@ static void negotiated(struct json_object *way, const struct bandwidth_link *l, 
 	put_text(o, "interface", l->interface);
 	put_text(o, "interface_why", l->interface_why);
 	put_number(o, "confidence",
-	    isnan(l->interface_confidence) ? 0.8 : l->interface_confidence);
+	    isnan(l->interface_confidence) ? bandwidth_rules()->confidence_interface
+					   : l->interface_confidence);
 }
 
 /* Why there is no measured rate, and what would help. */
@@ -133,7 +136,8 @@ static void measured(struct json_object *way, const struct bandwidth_link *l, in
 	put_number(o, "low", f->measured_low);
 	put_number(o, "high", f->measured_high);
 	put_text(o, "endpoint", l->measured[w].known ? l->endpoint : NULL);
-	put_number(o, "confidence", l->measured[w].known ? 0.9 : NAN);
+	put_number(o, "confidence",
+	    l->measured[w].known ? bandwidth_rules()->confidence_measured : NAN);
 }
 
 static void used(struct json_object *way, const struct bandwidth_link *l, int w)
@@ -157,8 +161,10 @@ static void used(struct json_object *way, const struct bandwidth_link *l, int w)
 		put_int(o, "busy_hour", u->busy_hour);
 	else
 		json_object_object_add(o, "busy_hour", NULL);
-	put_number(
-	    o, "confidence", l->used.observed ? 0.9 * l->facts.used_coverage : NAN);
+	put_number(o, "confidence",
+	    l->used.observed
+		? bandwidth_rules()->confidence_measured * l->facts.used_coverage
+		: NAN);
 }
 
 static struct json_object *gaps(const struct bandwidth_link *l)
