@@ -261,6 +261,33 @@ static void put_gateways(const struct proposal *p, struct ht_buf *out)
 	}
 }
 
+/* The office's networks are attached, and the way out is another interface: what leaves
+ * the office leaves through this machine. */
+static bool is_router(const struct proposal *p)
+{
+	size_t attached = 0;
+
+	for (size_t i = 0; i < p->n_networks; i++) {
+		if (p->networks[i].left_out)
+			continue;
+		attached++;
+		if (p->wan && strcmp(p->networks[i].interface->name, p->wan) == 0)
+			return false;
+	}
+	return attached && p->wan && plain_name(p->wan);
+}
+
+/* Approving it confirms which interface carries the link. */
+static void put_own_line(const struct proposal *p, struct ht_buf *out)
+{
+	const char *id = p->hints->wan_id;
+
+	ht_buf_printf(out,
+	    "  # This machine is the office's router: what its WAN interface carries.\n"
+	    "  %s- { probe: link.local, id: %s, every: 60s, link_interface: %s }\n",
+	    id ? "" : "# ", id ? id : "wan", p->wan);
+}
+
 static void put_wan(const struct proposal *p, struct ht_buf *out)
 {
 	const char *target = p->hints->wan_target, *id = p->hints->wan_id;
@@ -272,6 +299,8 @@ static void put_wan(const struct proposal *p, struct ht_buf *out)
 	    target ? "" : "# ", id ? id : "wan", target ? target : "ADDRESS");
 	if (!p->wan)
 		return;
+	if (is_router(p))
+		put_own_line(p, out);
 	ht_buf_puts(out,
 	    "  # Whose network the way to its far end is. Add `networks`, which hops\n"
 	    "  # belong to which; `hatang-agent probe path --target ADDRESS` shows "

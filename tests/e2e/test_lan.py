@@ -178,7 +178,11 @@ def test_real_agent_proposes_accepts_and_scans():
 
     assert o["scan"]["code"] == 0, o["scan"]["err"]
     records = json.loads(o["scan"]["out"])
-    seen = {r["n"].split("/")[-2] for r in records if r.get("n", "").endswith("/seen_by")}
+    seen, base = set(), ""
+    for r in records:  # RFC 8428: a base name holds until the next one
+        base = r.get("bn", base)
+        name = base + r.get("n", "")
+        seen |= {name.split("/")[-2]} if name.endswith("/seen_by") else set()
     assert seen == {AGENT, "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:81",
                     "02:00:00:00:00:82"}
     assert o["other"] == []

@@ -116,6 +116,7 @@ static void test_an_office(void **state)
 	assert_int_equal(o->n_probes, 5);
 	options_free(o);
 	assert_non_null(strstr(yaml, "target: 192.168.10.1 }"));
+	assert_null(strstr(yaml, "link.local")); /* a host among others is no router */
 	assert_non_null(strstr(yaml, "172.17.0.0/16  docker0: containers"));
 	assert_non_null(strstr(yaml, "10.99.0.0/24  wg0: a tunnel"));
 	assert_non_null(strstr(yaml, "100.70.1.8/29  eth1: no private network"));
@@ -162,6 +163,9 @@ static void test_a_ppp_line(void **state)
 	assert_false(has_probe(o, "gateway"));
 	options_free(o);
 	assert_non_null(strstr(yaml, "The way out is ppp0."));
+	assert_non_null(
+	    strstr(yaml, "  - { probe: link.local, id: bat-xat-wan, every: 60s, "
+			 "link_interface: ppp0 }"));
 }
 
 static void test_the_line_to_the_router_is_no_office(void **state)
@@ -179,6 +183,8 @@ static void test_the_line_to_the_router_is_no_office(void **state)
 	assert_int_equal(o->site.subnets.n, 1);
 	assert_string_equal(o->site.subnets.at[0], "192.168.1.0/24");
 	options_free(o);
+	/* whose link it is, nobody has said yet */
+	assert_non_null(strstr(yaml, "  # - { probe: link.local, id: wan, "));
 }
 
 /* The largest snapshot there can be fits into one reading and stays valid. */
