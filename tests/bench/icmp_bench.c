@@ -119,6 +119,8 @@ static void hold_emit(const struct probe_host *host, const struct ht_reading *r)
 		h->sent += r->number;
 	if (r->metric == HT_M_REACH_RECEIVED)
 		h->received += r->number;
+	if (r->metric == HT_M_REACH_TROUBLE)
+		fprintf(stderr, "%s\n", r->string);
 	if (r->metric == HT_M_REACH_UNSENT)
 		h->unsent += r->number;
 	if (r->metric == HT_M_REACH_DROPPED)
