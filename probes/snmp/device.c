@@ -102,7 +102,7 @@ static void on_cell(void *arg, size_t column, const struct session_oid *index,
 	    (d->misread & MIB_BIT(d->place->at)))
 		return;
 	d->misread |= MIB_BIT(d->place->at);
-	say(d, m->name, "has cells that are not understood");
+	say(d, m->name, "has cells that are not understood or find no room");
 }
 
 static void on_walked(void *arg, enum walk_outcome outcome);

@@ -8,7 +8,7 @@
 #include "probes/snmp/sightings.h"
 
 enum {
-	ROWS_MAX = 10000,
+	ROWS_MAX = 4096, /* of one device: what is hostile must fit into memory, too */
 	INTERRUPTIONS_MAX = 10, /* then what was read is told, and it begins anew */
 	KEPT_MAX = 256,         /* tables of interrupted polls, altogether */
 	SILENT_RETRIES = 1,
