@@ -96,6 +96,8 @@ static void list_read(const char *path, struct list *l)
 struct hold {
 	struct probe_host host;
 	uv_timer_t settled;
+	uv_check_t turn;
+	int64_t turned_ns, longest_ns; /* between two turns of the loop */
 	uv_idle_t answering;
 	void *run;
 	struct {
@@ -171,6 +173,17 @@ static void hold_forget(const struct probe_host *host, void *arg)
 {
 }
 
+/* A timer is due every 10 ms: a longer turn is the machine's doing, or ours. */
+static void on_turn(uv_check_t *check)
+{
+	struct hold *h = check->data;
+	int64_t now = ht_mono_ns();
+
+	if (h->turned_ns && now - h->turned_ns > h->longest_ns)
+		h->longest_ns = now - h->turned_ns;
+	h->turned_ns = now;
+}
+
 static void on_settled(uv_timer_t *timer)
 {
 	struct hold *h = timer->data;
@@ -220,6 +233,9 @@ static int hold(const struct list *l, double seconds)
 	uv_loop_init(&loop);
 	uv_idle_init(&loop, &h.answering);
 	h.answering.data = &h;
+	uv_check_init(&loop, &h.turn);
+	h.turn.data = &h;
+	uv_check_start(&h.turn, on_turn);
 	uv_timer_init(&loop, &h.settled);
 	h.settled.data = &h;
 	uv_timer_start(&h.settled, on_settled, SETTLED_MS, 0);
@@ -244,10 +260,12 @@ static int hold(const struct list *l, double seconds)
 		uv_run(&loop, UV_RUN_ONCE);
 	printf("mode=hold targets=%zu seconds=%.0f sent=%.0f received=%.0f lost=%.0f "
 	       "of_all=%.4f unsent=%.0f dropped=%.0f up=%zu down=%zu readings=%zu "
-	       "cpu_us_per_ping=%.3f rss_start_kib=%ld rss_end_kib=%ld\n",
+	       "longest_turn_ms=%.0f cpu_us_per_ping=%.3f rss_start_kib=%ld "
+	       "rss_end_kib=%ld\n",
 	    l->n, seconds, h.sent, h.received, h.sent - h.received,
 	    h.sent / ((double)l->n * seconds), h.unsent, h.dropped, h.up, h.down,
-	    h.readings, cpu / h.sent * 1e6, h.resident_kib, resident);
+	    h.readings, (double)h.longest_ns / HT_NS_PER_MS, cpu / h.sent * 1e6,
+	    h.resident_kib, resident);
 	return h.sent == h.received ? 0 : 1;
 }
 
