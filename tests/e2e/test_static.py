@@ -34,8 +34,8 @@ def native(*args):
 
 
 def readings(text):
-    """Name to record, without the times."""
-    return {r["n"].partition("/")[2]: {k: v for k, v in r.items() if k in ("v", "vs", "vb", "u")}
+    """Name (after "none/", who was not configured) to what was measured, without the times."""
+    return {r["n"].split("/", 1)[1]: {k: r[k] for k in r if k in ("v", "vs", "vb", "u")}
             for r in json_records(text)}
 
 
@@ -120,9 +120,8 @@ def test_the_same_of_a_device_by_snmp(router):
             mine, theirs = readings(router.run(*ask)), readings(native(*ask))
         finally:
             device.kill()
-    # told for the moment of the counters
-    uptimes = [r.pop("snmp/snmp.interfaces/uptime")["v"] for r in (mine, theirs)]
-    assert uptimes == pytest.approx([86400] * 2, abs=1)
+    up = [side.pop("snmp/snmp.interfaces/uptime")["v"] for side in (mine, theirs)]
+    assert abs(up[0] - up[1]) < 10, "it goes on between the two"
     assert mine == theirs
     assert max(r.get("v", 0) for r in mine.values()) > 2 ** 32
 
