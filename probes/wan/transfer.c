@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "probes/wan/url.h"
+#include "probes/wan/service/url.h"
 
 #define BUFFER_BYTES 16384
 

@@ -19,7 +19,7 @@
 #include <uv.h>
 
 #include "base/err.h"
-#include "probes/wan/tls_facts.h"
+#include "probes/wan/service/tls_facts.h"
 
 #define TRANSFER_HEADERS_MAX (64 * 1024) /* bytes of an answer's header, all together */
 #define TRANSFER_ADDRESS     64          /* an address as text, NUL included */

@@ -17,7 +17,7 @@
 
 #include "base/clock.h"
 #include "probes/probe.h"
-#include "probes/wan/echo.h"
+#include "probes/wan/ping/echo.h"
 
 extern const struct probe_ops probe_reach;
 

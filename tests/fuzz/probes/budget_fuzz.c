@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/wan/budget.h"
+#include "probes/wan/throughput/budget.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

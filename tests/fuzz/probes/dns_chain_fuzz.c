@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/reader.h"
-#include "probes/wan/dns_chain.h"
+#include "probes/wan/service/dns_chain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

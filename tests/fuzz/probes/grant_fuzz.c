@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/wan/grant.h"
+#include "probes/wan/throughput/grant.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "probes/wan/icmp_packet.h"
+#include "probes/wan/ping/icmp_packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/reader.h"
-#include "probes/wan/pmtu.h"
-#include "probes/wan/round.h"
+#include "probes/wan/ping/pmtu.h"
+#include "probes/wan/ping/round.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

@@ -1,8 +1,8 @@
 /* Datagrams of rtnetlink, then the memory of lives out of the same bytes. */
 #include <stdlib.h>
 
-#include "probes/wan/lives.h"
-#include "probes/wan/netlink.h"
+#include "probes/wan/local/lives.h"
+#include "probes/wan/local/netlink.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

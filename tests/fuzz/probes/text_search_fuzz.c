@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/wan/text_search.h"
+#include "probes/wan/service/text_search.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

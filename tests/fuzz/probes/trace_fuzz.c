@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/reader.h"
-#include "probes/wan/path_rules.h"
-#include "probes/wan/trace.h"
+#include "probes/wan/path/path_rules.h"
+#include "probes/wan/path/trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

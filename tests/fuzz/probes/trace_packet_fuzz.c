@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/wan/trace_packet.h"
+#include "probes/wan/path/trace_packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "probes/wan/clean.h"
-#include "probes/wan/url.h"
+#include "probes/wan/service/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

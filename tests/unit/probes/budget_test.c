@@ -1,6 +1,6 @@
 #include "unit/test.h"
 
-#include "probes/wan/budget.h"
+#include "probes/wan/throughput/budget.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "probes/wan/dns_chain.h"
+#include "probes/wan/service/dns_chain.h"
 #include "unit/probes/dns_world.h"
 
 #define NOW 1700000000

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/wan/dns_denial.h"
-#include "probes/wan/dns_rrset.h"
+#include "probes/wan/service/dns_denial.h"
+#include "probes/wan/service/dns_rrset.h"
 
 enum { A = 1, NS = 2, MX = 15, DS = 43 };
 

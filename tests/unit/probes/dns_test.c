@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/yaml.h"
-#include "probes/wan/dns_options.h"
-#include "probes/wan/dns_packet.h"
+#include "probes/wan/service/dns_options.h"
+#include "probes/wan/service/dns_packet.h"
 #include "unit/probes/dns_world.h"
 #include "unit/probes/runner.h"
 #include "unit/probes/sandbox.h"

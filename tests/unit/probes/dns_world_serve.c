@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "probes/wan/dns_wire.h"
+#include "probes/wan/service/dns_wire.h"
 #include "unit/probes/dns_world.h"
 #include "unit/probes/stub_dns.h"
 

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "probes/wan/echo.h"
-#include "probes/wan/icmp_socket.h"
+#include "probes/wan/ping/echo.h"
+#include "probes/wan/ping/icmp_socket.h"
 #include "unit/probes/sandbox.h"
 
 enum { PINGS = 100 };

@@ -1,6 +1,6 @@
 #include "unit/test.h"
 
-#include "probes/wan/grant.h"
+#include "probes/wan/throughput/grant.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/yaml.h"
-#include "probes/wan/http_options.h"
+#include "probes/wan/service/http_options.h"
 #include "unit/probes/runner.h"
 #include "unit/probes/sandbox.h"
 #include "unit/probes/stub_certs.h"

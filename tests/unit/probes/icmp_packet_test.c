@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "probes/wan/icmp_packet.h"
+#include "probes/wan/ping/icmp_packet.h"
 
 /* An echo reply as a host sends it, with its IPv4 header (id 0x1234,
  * sequence 1, payload "abcdefgh"). */

@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "probes/snmp/iftype.h"
-#include "probes/wan/lives.h"
-#include "probes/wan/netlink.h"
+#include "probes/wan/local/lives.h"
+#include "probes/wan/local/netlink.h"
 
 enum { SEQ = 7 };
 

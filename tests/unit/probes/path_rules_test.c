@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/wan/path_networks.h"
+#include "probes/wan/path/path_networks.h"
 
 struct list_options {
 	struct ht_list networks;

@@ -1,7 +1,7 @@
 /* The search for a path's MTU on imagined paths. */
 #include "unit/test.h"
 
-#include "probes/wan/pmtu.h"
+#include "probes/wan/ping/pmtu.h"
 
 struct way {
 	uint32_t mtu, device;

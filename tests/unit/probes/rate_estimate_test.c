@@ -1,6 +1,6 @@
 #include "unit/test.h"
 
-#include "probes/wan/rate_estimate.h"
+#include "probes/wan/throughput/rate_estimate.h"
 
 #include <math.h>
 

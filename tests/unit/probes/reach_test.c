@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/hist.h"
-#include "probes/wan/icmp_packet.h"
+#include "probes/wan/ping/icmp_packet.h"
 #include "unit/probes/runner.h"
 #include "unit/probes/sandbox.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "probes/wan/round.h"
+#include "probes/wan/ping/round.h"
 
 #define MS     HT_NS_PER_MS
 #define COOKIE UINT64_C(0x0123456789abcdef)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "probes/wan/trace_packet.h"
+#include "probes/wan/path/trace_packet.h"
 
 static const struct trace_secret v4 = { .family = ICMP_V4,
 	.id = 0x1234,

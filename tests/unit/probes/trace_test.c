@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "probes/wan/trace.h"
+#include "probes/wan/path/trace.h"
 
 #define MS(n) ((n)*HT_NS_PER_MS)
 

@@ -1,6 +1,6 @@
 #include "unit/test.h"
 
-#include "probes/wan/traffic.h"
+#include "probes/wan/throughput/traffic.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "probes/wan/clean.h"
-#include "probes/wan/http_options.h"
-#include "probes/wan/text_search.h"
-#include "probes/wan/url.h"
+#include "probes/wan/service/http_options.h"
+#include "probes/wan/service/text_search.h"
+#include "probes/wan/service/url.h"
 
 static void test_urls(void **state)
 {
