@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "mqtt/jtext.h"
 
 enum { DEPTH_MAX = 4 };
@@ -64,7 +65,7 @@ static bool is_word(const char *text, size_t len)
 
 static bool is_text(const char *text, size_t len)
 {
-	return jtext_utf8_valid(text, len);
+	return ht_utf8_valid(text, len);
 }
 
 static bool is_page(const char *text, size_t len)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static bool only_space(const char *at, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -68,7 +70,7 @@ ht_err jtext_parse(const void *bytes, size_t len, int depth_max, struct json_obj
 	if (len == 0 || len > INT32_MAX)
 		return ht_fault_set(fault, HT_MALFORMED, "byte 0: nothing to read");
 	/* json-c's own check lets overlong forms pass. */
-	if (!jtext_utf8_valid(bytes, len))
+	if (!ht_utf8_valid(bytes, len))
 		return ht_fault_set(fault, HT_MALFORMED, "byte 0: the text is not UTF-8");
 	tok = json_tokener_new_ex(depth_max);
 	if (!tok)
@@ -157,48 +159,4 @@ void jtext_double_format(double v, char out[static JTEXT_DOUBLE_MAX])
 
 		memcpy(out + n, ".0", 3);
 	}
-}
-
-/* Length of the well-formed sequence at `at`, 0 when there is none. */
-static size_t utf8_sequence(const unsigned char *at, size_t left)
-{
-	static const struct {
-		unsigned char mask, lead;
-		size_t len;
-		uint32_t least;
-	} kinds[] = {
-		{ 0x80, 0x00, 1, 0 },
-		{ 0xe0, 0xc0, 2, 0x80 },
-		{ 0xf0, 0xe0, 3, 0x800 },
-		{ 0xf8, 0xf0, 4, 0x10000 },
-	};
-
-	for (size_t k = 0; k < HT_COUNT(kinds); k++) {
-		if ((at[0] & kinds[k].mask) != kinds[k].lead)
-			continue;
-		uint32_t c = at[0] & (unsigned char)~kinds[k].mask;
-
-		if (left < kinds[k].len)
-			return 0;
-		for (size_t i = 1; i < kinds[k].len; i++) {
-			if ((at[i] & 0xc0) != 0x80)
-				return 0;
-			c = c << 6 | (at[i] & 0x3f);
-		}
-		bool surrogate = c >= 0xd800 && c <= 0xdfff;
-		return c < kinds[k].least || c > 0x10ffff || surrogate ? 0 : kinds[k].len;
-	}
-	return 0;
-}
-
-bool jtext_utf8_valid(const char *text, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		size_t n = utf8_sequence((const unsigned char *)text + at, len - at);
-
-		if (n == 0)
-			return false;
-		at += n;
-	}
-	return true;
 }

@@ -32,7 +32,4 @@ bool jtext_uint64(struct json_object *v, uint64_t *out);
 #define JTEXT_DOUBLE_MAX 40
 void jtext_double_format(double v, char out[static JTEXT_DOUBLE_MAX]);
 
-/* Whether the bytes are UTF-8 (RFC 3629). */
-bool jtext_utf8_valid(const char *text, size_t len);
-
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "mqtt/jtext.h"
+#include "base/utf8.h"
 #include "mqtt/senml_record.h"
 
 enum { NAME_MAX_BYTES = 255, UNIT_MAX_BYTES = 64, VERSION_MAX = 10, ARENA_BLOCK = 8192 };
@@ -197,7 +197,7 @@ static bool unit_valid(const char *unit, size_t len)
 
 static bool text_valid(const char *text, size_t len)
 {
-	return !memchr(text, '\0', len) && jtext_utf8_valid(text, len);
+	return !memchr(text, '\0', len) && ht_utf8_valid(text, len);
 }
 
 static ht_err resolve_base(struct senml_resolver *r, const struct senml_raw *raw)
@@ -468,7 +468,7 @@ static bool record_valid(const struct senml_encoder *e, const struct senml_recor
 	if (r->kind == HT_NUMBER)
 		return isfinite(r->number);
 	if (r->kind == HT_STRING)
-		return r->string && jtext_utf8_valid(r->string, strlen(r->string));
+		return r->string && ht_utf8_valid(r->string, strlen(r->string));
 	return r->kind == HT_COUNTER || r->kind == HT_BOOL;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/reader.h"
+#include "base/utf8.h"
 
 enum {
 	ETHER_IPV4 = 0x0800,
@@ -307,41 +308,6 @@ void frame_arp_request(const struct ht_mac *own_mac, uint32_t own_ip, uint32_t t
 	put_u32(out + 38, target);
 }
 
-/* Length of the UTF-8 character at `p` (RFC 3629: shortest form, no surrogates, at most
- * U+10FFFF), or 0. C1 controls are none for people. */
-static size_t utf8_len(const uint8_t *p, size_t left)
-{
-	static const struct {
-		uint8_t first, last, second_min, second_max, len;
-	} forms[] = {
-		{ 0xc2, 0xc2, 0xa0, 0xbf, 2 },
-		{ 0xc3, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	if (p[0] >= 0x20 && p[0] < 0x7f)
-		return 1;
-	for (size_t i = 0; i < HT_COUNT(forms); i++) {
-		if (p[0] < forms[i].first || p[0] > forms[i].last)
-			continue;
-		if (left < forms[i].len || p[1] < forms[i].second_min ||
-		    p[1] > forms[i].second_max)
-			return 0;
-		for (size_t k = 2; k < forms[i].len; k++) {
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		}
-		return forms[i].len;
-	}
-	return 0;
-}
-
 void frame_option_text(const struct frame_option *o, char *out, size_t cap)
 {
 	size_t len = o->len, n = 0;
@@ -349,7 +315,7 @@ void frame_option_text(const struct frame_option *o, char *out, size_t cap)
 	while (len > 0 && (o->bytes[len - 1] == '\0' || o->bytes[len - 1] == ' '))
 		len--;
 	for (size_t i = 0; i < len;) {
-		size_t c = utf8_len(o->bytes + i, len - i);
+		size_t c = ht_utf8_letter(o->bytes + i, len - i);
 
 		if (n + (c ? c : 1) >= cap)
 			break;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/name.h"
+#include "base/utf8.h"
 #include "mqtt/jtext.h"
 #include "server/alert/preset.h"
 #include "server/alert/template.h"
@@ -616,7 +617,7 @@ static ht_err load_mqtt(struct loader *l)
 	const char *topic = l->raw->topic ? l->raw->topic : DEFAULT_TOPIC;
 
 	if (strncmp(topic, "hatang/", 7) != 0 || strpbrk(topic, "+#") ||
-	    !one_line(topic) || !jtext_utf8_valid(topic, strlen(topic)))
+	    !one_line(topic) || !ht_utf8_valid(topic, strlen(topic)))
 		return ht_node_fault(place(l, "topic"), l->fault,
 		    "the server may publish under hatang/ only, without + and #; write "
 		    "topic: " DEFAULT_TOPIC);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mqtt/jtext.h"
+#include "base/utf8.h"
 #include "server/alert/acklink.h"
 #include "server/alert/incident_sql.h"
 
@@ -53,14 +53,14 @@ static const struct words *words_of(const char *kind)
 static struct json_object *letters(const char *text)
 {
 	size_t len = strlen(text), at = 0, kept = 0, n;
-	char *whole = jtext_utf8_valid(text, len) ? NULL : malloc(len + 1);
+	char *whole = ht_utf8_valid(text, len) ? NULL : malloc(len + 1);
 
 	if (!whole)
 		return json_object_new_string(text);
 	while (at < len) {
-		for (n = 1; n < 4 && at + n < len && !jtext_utf8_valid(text + at, n);)
+		for (n = 1; n < 4 && at + n < len && !ht_utf8_valid(text + at, n);)
 			n++;
-		if (jtext_utf8_valid(text + at, n)) {
+		if (ht_utf8_valid(text + at, n)) {
 			memcpy(whole + kept, text + at, n);
 			kept += n;
 			at += n;

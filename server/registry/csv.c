@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 enum { ROW_TEXT_MAX = 65536 };
 
 static const char separators[] = { ',', ';', '\t' };
@@ -91,34 +93,10 @@ void csv_fini(struct csv *c)
 	ht_buf_fini(&c->text);
 }
 
-/* Length of the UTF-8 sequence at `p`, or 0. */
-static size_t utf8_len(const uint8_t *p, size_t left)
-{
-	static const struct {
-		uint8_t mask, lead;
-		uint32_t least;
-	} forms[] = { { 0x80, 0, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 },
-		{ 0xf8, 0xf0, 0x10000 } };
-
-	for (size_t n = 0; n < HT_COUNT(forms) && n < left; n++) {
-		if ((p[0] & forms[n].mask) != forms[n].lead)
-			continue;
-		uint32_t code = p[0] & (uint8_t)~forms[n].mask;
-		for (size_t i = 1; i <= n; i++) {
-			if ((p[i] & 0xc0) != 0x80)
-				return 0;
-			code = code << 6 | (p[i] & 0x3f);
-		}
-		bool surrogate = code >= 0xd800 && code <= 0xdfff;
-		return code < forms[n].least || code > 0x10ffff || surrogate ? 0 : n + 1;
-	}
-	return 0;
-}
-
 bool csv_text_valid(const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_len(bytes + i, len - i);
+		size_t n = ht_utf8_len(bytes + i, len - i);
 		if (n == 0)
 			return false;
 		if (n == 1 && (bytes[i] < 0x20 || bytes[i] == 0x7f) && bytes[i] != '\t' &&

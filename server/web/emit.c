@@ -8,43 +8,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 void emit_init(struct emit *e, struct ht_buf *out)
 {
 	*e = (struct emit){ .out = out };
-}
-
-/* Bytes of the UTF-8 sequence at `p` (RFC 3629: no overlong, no surrogate), or 0. */
-static size_t emit_utf8_len(const uint8_t *p, const uint8_t *end)
-{
-	static const struct {
-		uint8_t first, last, low, high, len; /* bounds of first and second byte */
-	} rows[] = {
-		{ 0x00, 0x7f, 0x00, 0xff, 1 },
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < HT_COUNT(rows); i++) {
-		if (*p < rows[i].first || *p > rows[i].last)
-			continue;
-		if (rows[i].len == 1)
-			return 1;
-		if ((size_t)(end - p) < rows[i].len || p[1] < rows[i].low ||
-		    p[1] > rows[i].high)
-			return 0;
-		for (size_t k = 2; k < rows[i].len; k++)
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		return rows[i].len;
-	}
-	return 0;
 }
 
 static void emit_escape(struct ht_buf *out, uint8_t c)
@@ -71,7 +39,7 @@ static void emit_quoted(struct ht_buf *out, const char *text, size_t len)
 
 	ht_buf_put(out, "\"", 1);
 	while (p < end) {
-		size_t n = emit_utf8_len(p, end);
+		size_t n = ht_utf8_len(p, (size_t)(end - p));
 
 		if (n == 0) {
 			ht_buf_puts(out, "\xef\xbf\xbd");

@@ -147,19 +147,6 @@ static void test_doubles_are_exact(void **state)
 	}
 }
 
-static void test_utf8(void **state)
-{
-	static const char *const good[] = { "", "a", "Lào Cai – VNPT",
-		"\xf0\x9f\x98\x80" };
-	static const char *const bad[] = { "\x80", "\xc3", "\xc0\x80", "\xe0\x80\x80",
-		"\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "a\xff" };
-
-	for (size_t i = 0; i < HT_COUNT(good); i++)
-		assert_true(jtext_utf8_valid(good[i], strlen(good[i])));
-	for (size_t i = 0; i < HT_COUNT(bad); i++)
-		assert_false(jtext_utf8_valid(bad[i], strlen(bad[i])));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,7 +157,6 @@ int main(void)
 		cmocka_unit_test(test_not_finite_is_no_number),
 		cmocka_unit_test(test_text_with_nul_is_no_text),
 		cmocka_unit_test(test_doubles_are_exact),
-		cmocka_unit_test(test_utf8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

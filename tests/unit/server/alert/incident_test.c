@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mqtt/jtext.h"
+#include "base/utf8.h"
 
 #include "server/alert/acklink.h"
 #include "server/alert/health.h"
@@ -174,7 +174,7 @@ static void test_long_names(void **state)
 		{
 			v = at.val;
 			if (json_object_is_type(v, json_type_string))
-				assert_true(jtext_utf8_valid(json_object_get_string(v),
+				assert_true(ht_utf8_valid(json_object_get_string(v),
 				    (size_t)json_object_get_string_len(v)));
 		}
 		assert_true(json_object_object_get_ex(o, "title_vi", &v));
