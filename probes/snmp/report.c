@@ -90,15 +90,6 @@ static void emit_octets(const struct report *r, const struct table_row *row)
 		emit_number(r, row, HT_M_IF_COUNTER_BITS, hc ? 64 : 32);
 }
 
-static void emit_speed(
-    const struct report *r, const struct table *t, const struct table_row *row)
-{
-	double speed = table_speed(t, row);
-
-	if (speed > 0)
-		emit_number(r, row, HT_M_IF_SPEED, speed);
-}
-
 static void emit_names(const struct report *r, const struct table_row *row)
 {
 	emit_number(r, row, HT_M_IF_INDEX, (double)row->index);
@@ -111,11 +102,11 @@ static void emit_names(const struct report *r, const struct table_row *row)
 		emit_number(r, row, HT_M_IF_TYPE, (double)row->numbers[TABLE_TYPE]);
 }
 
-static void emit_measured(
-    const struct report *r, const struct table *t, const struct table_row *row)
+static void emit_measured(const struct report *r, const struct table_row *row)
 {
 	emit_string(r, row, HT_M_IF_OPER_STATUS, status_name(row, TABLE_OPER));
-	emit_speed(r, t, row);
+	if (row->speed > 0)
+		emit_number(r, row, HT_M_IF_SPEED, row->speed);
 	emit_octets(r, row);
 	emit_counter(r, row, HT_M_IF_IN_ERRORS, TABLE_IN_ERRORS);
 	emit_counter(r, row, HT_M_IF_OUT_ERRORS, TABLE_OUT_ERRORS);
@@ -345,7 +336,7 @@ static int64_t emit_table(
 	for (size_t i = 0; i < t->n; i++) {
 		if (evidence)
 			emit_names(r, &t->rows[i]);
-		emit_measured(r, t, &t->rows[i]);
+		emit_measured(r, &t->rows[i]);
 		if (evidence)
 			emit_place(r, t, &t->rows[i]);
 	}

@@ -37,6 +37,7 @@ struct table_row {
 	uint32_t has;   /* bits of enum table_number */
 	uint64_t numbers[TABLE_NUMBERS];
 	char *texts[TABLE_TEXTS]; /* NULL: not there */
+	double speed;             /* table_settle: bits a second; 0: not known */
 	int64_t at_ns;            /* when its octets arrived, else its last cell */
 	char instance[HT_INSTANCE_MAX + 1];
 };
@@ -92,12 +93,10 @@ void table_put_system(
 bool table_lacks(const struct table *t, enum table_number n);
 
 /* When all is read: the topology is settled, and what devices leave out of it is added by
- * the names: Gi0/1.100 runs on Gi0/1, eth0 with bond0's address is of bond0. */
+ * the names: Gi0/1.100 runs on Gi0/1, eth0 with bond0's address is of bond0. Then each
+ * row's `speed`, what its line can carry: what has no line of its own (a tunnel, a
+ * sub-interface that says nothing) has that of the port below, or the sum of a LAG's
+ * members that are up. */
 void table_settle(struct table *t);
-
-/* Bits a second that a row's line can carry; 0: not known. What an interface without a
- * line of its own (a tunnel, a sub-interface that says nothing) runs on counts: the port
- * below, or the sum of a LAG's members that are up. After table_settle. */
-double table_speed(const struct table *t, const struct table_row *r);
 
 #endif

@@ -5,7 +5,9 @@
 #include "probes/snmp/iftype.h"
 #include "probes/snmp/table.h"
 
-enum { DEPTH_MAX = 4 };
+enum {
+	DEPTH_MAX = 4
+}; /* from a sub-interface by way of its LAG to a line, and one more */
 
 struct named {
 	const char *name;
@@ -96,32 +98,10 @@ static size_t list_names(const struct table *t, struct named *out)
 	return n;
 }
 
-/* Without memory nothing is added to what the device told. */
-void table_settle(struct table *t)
-{
-	struct named *names = calloc(t->n + 1, sizeof(*names));
-	bool *told = calloc(t->n + 1, sizeof(*told));
-	size_t lowers;
-
-	topology_settle(&t->topology);
-	for (size_t i = 0; i < t->n && told; i++)
-		told[i] = topology_lowers(
-			      &t->topology, (uint32_t)t->rows[i].index, &lowers) != NULL;
-	if (names && told) {
-		stack_by_name(t, told, names, list_names(t, names));
-		for (size_t i = 0; i < t->n; i++) {
-			if (is_bond(&t->rows[i]) && !told[i])
-				stack_by_address(t, &t->rows[i]);
-		}
-	}
-	free(names);
-	free(told);
-	topology_settle(&t->topology);
-}
-
 /* ── Speed ────────────────────────────────────────────────────────────────────────── */
 
 #define TERABIT 1e12
+#define OPEN    (-1.0) /* not settled yet */
 
 /* ifHighSpeed counts in Mbit/s and rounds, ifSpeed ends at 2^32-1, which means more.
  * Some agents put bits a second into ifHighSpeed, or Mbit/s into ifSpeed. */
@@ -144,26 +124,87 @@ static double own_speed(const struct table_row *r)
 	return low;
 }
 
-static double speed_at(const struct table *t, const struct table_row *r, int depth)
+/* The sum of the lines below a row. False as long as one of them is not settled. */
+static bool sum_lowers(
+    const struct table *t, const struct topology_stack *s, size_t n, double *out)
 {
-	double own = own_speed(r), sum = 0;
-	size_t n;
-	const struct topology_stack *s =
-	    topology_lowers(&t->topology, (uint32_t)r->index, &n);
+	double sum = 0;
 
-	if (own > 0 || depth == DEPTH_MAX || (n > 1 && table_type(r) != IFTYPE_LAG))
-		return own; /* a bridge has no one line below it */
 	for (size_t i = 0; i < n; i++) {
 		const struct table_row *lower = table_find(t, s[i].lower);
 
-		if (lower && (n == 1 || (table_has(lower, TABLE_OPER) &&
-					    lower->numbers[TABLE_OPER] == IFOPER_UP)))
-			sum += speed_at(t, lower, depth + 1);
+		if (!lower || (n > 1 && (!table_has(lower, TABLE_OPER) ||
+					    lower->numbers[TABLE_OPER] != IFOPER_UP)))
+			continue;
+		if (lower->speed < 0)
+			return false;
+		sum += lower->speed;
 	}
-	return sum;
+	*out = sum;
+	return true;
 }
 
-double table_speed(const struct table *t, const struct table_row *r)
+/* From the lines upward, a storey at a time: each edge is looked at once in a storey, of
+ * which there are few, whatever a device says of what runs on what. What runs on itself,
+ * or on too many storeys, has no speed. */
+static void settle_speeds(struct table *t)
 {
-	return speed_at(t, r, 0);
+	double *found = calloc(t->n + 1, sizeof(*found));
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct table_row *r = &t->rows[i];
+		size_t n;
+
+		r->speed = own_speed(r);
+		(void)topology_lowers(&t->topology, (uint32_t)r->index, &n);
+		/* a bridge has no one line below it */
+		if (r->speed <= 0 && n && (n == 1 || table_type(r) == IFTYPE_LAG))
+			r->speed = OPEN;
+	}
+	for (int depth = 0; depth < DEPTH_MAX && found; depth++) {
+		for (size_t i = 0; i < t->n; i++) {
+			struct table_row *r = &t->rows[i];
+			size_t n;
+
+			found[i] = r->speed;
+			if (r->speed >= 0)
+				continue;
+			const struct topology_stack *s =
+			    topology_lowers(&t->topology, (uint32_t)r->index, &n);
+			(void)sum_lowers(t, s, n, &found[i]);
+		}
+		for (size_t i = 0; i < t->n; i++)
+			t->rows[i].speed = found[i];
+	}
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->rows[i].speed < 0)
+			t->rows[i].speed = 0;
+	}
+	free(found);
+}
+
+/* ── The whole ────────────────────────────────────────────────────────────────────── */
+
+/* Without memory nothing is added to what the device told. */
+void table_settle(struct table *t)
+{
+	struct named *names = calloc(t->n + 1, sizeof(*names));
+	bool *told = calloc(t->n + 1, sizeof(*told));
+	size_t lowers;
+
+	topology_settle(&t->topology);
+	for (size_t i = 0; i < t->n && told; i++)
+		told[i] = topology_lowers(
+			      &t->topology, (uint32_t)t->rows[i].index, &lowers) != NULL;
+	if (names && told) {
+		stack_by_name(t, told, names, list_names(t, names));
+		for (size_t i = 0; i < t->n; i++) {
+			if (is_bond(&t->rows[i]) && !told[i])
+				stack_by_address(t, &t->rows[i]);
+		}
+	}
+	free(names);
+	free(told);
+	topology_settle(&t->topology);
+	settle_speeds(t);
 }

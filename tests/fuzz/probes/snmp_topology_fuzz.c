@@ -61,8 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	while (cell(&t, &r))
 		;
 	table_settle(&t);
-	for (size_t i = 0; i < t.n; i++)
-		(void)table_speed(&t, &t.rows[i]);
+	for (size_t i = 0; i < t.n; i++) {
+		if (!(t.rows[i].speed >= 0))
+			abort();
+	}
 	uplink_choose(&t, ids, &(struct uplink_hints){ 0 }, &m, &u);
 	if (u.row && (u.confidence <= 0 || u.confidence > 1))
 		abort();

@@ -121,9 +121,9 @@ static void test_speeds(void **state)
 		if (c->low >= 0)
 			table_put_number(&t.rows[0], TABLE_SPEED, (uint64_t)c->low);
 		table_settle(&t);
-		if (table_speed(&t, &t.rows[0]) != c->expect)
+		if (t.rows[0].speed != c->expect)
 			print_error("%s\n", c->name);
-		assert_true(table_speed(&t, &t.rows[0]) == c->expect);
+		assert_true(t.rows[0].speed == c->expect);
 		table_fini(&t);
 	}
 }
@@ -154,11 +154,39 @@ static void test_speed_of_what_is_below(void **state)
 	topology_put_stack(&t.topology, 20, 21); /* on top of each other */
 	topology_put_stack(&t.topology, 21, 20);
 	table_settle(&t);
-	assert_true(table_speed(&t, table_find(&t, 10)) == 2e9);
-	assert_true(table_speed(&t, table_find(&t, 11)) == 2e9);
-	assert_true(table_speed(&t, table_find(&t, 12)) == 0); /* a bridge */
-	assert_true(table_speed(&t, table_find(&t, 13)) == 2e9);
-	assert_true(table_speed(&t, table_find(&t, 20)) == 0);
+	assert_true(table_find(&t, 10)->speed == 2e9);
+	assert_true(table_find(&t, 11)->speed == 2e9);
+	assert_true(table_find(&t, 12)->speed == 0); /* a bridge */
+	assert_true(table_find(&t, 13)->speed == 2e9);
+	assert_true(table_find(&t, 20)->speed == 0);
+	table_fini(&t);
+}
+
+/* LAGs that a device says run each on each: the port below all of them is no one's line,
+ * and to find that out takes no longer than to read it. */
+static void test_lags_that_run_on_each_other(void **state)
+{
+	enum { LAGS = 90, PORT = 1000, ABOVE = 2000 };
+	struct table t;
+
+	table_init(&t, LAGS + 3);
+	for (uint32_t i = 1; i <= LAGS; i++) {
+		typed(&t, i, NULL, 161, NULL);
+		topology_put_stack(&t.topology, i, PORT);
+		for (uint32_t k = 1; k <= LAGS; k++)
+			topology_put_stack(&t.topology, i, k);
+	}
+	typed(&t, PORT, NULL, 6, NULL);
+	table_put_number(table_row(&t, PORT), TABLE_HIGH_SPEED, 1000);
+	typed(&t, ABOVE, NULL, 161, NULL);
+	typed(&t, ABOVE + 1, NULL, 161, NULL);
+	topology_put_stack(&t.topology, ABOVE, 1);
+	topology_put_stack(&t.topology, ABOVE + 1, PORT);
+	table_settle(&t);
+	for (uint32_t i = 1; i <= LAGS; i++)
+		assert_true(table_find(&t, i)->speed == 0);
+	assert_true(table_find(&t, ABOVE)->speed == 0);
+	assert_true(table_find(&t, ABOVE + 1)->speed == 1e9);
 	table_fini(&t);
 }
 
@@ -195,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_names_say_what_runs_on_what),
 		cmocka_unit_test(test_speeds),
 		cmocka_unit_test(test_speed_of_what_is_below),
+		cmocka_unit_test(test_lags_that_run_on_each_other),
 		cmocka_unit_test(test_text_is_made_clean),
 	};
 
