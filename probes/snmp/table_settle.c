@@ -71,17 +71,75 @@ static bool is_port(const struct table_row *r)
 	       !strpbrk(name, ".:") && table_type(r) == IFTYPE_ETHERNET;
 }
 
-static void stack_by_address(struct table *t, const struct table_row *bond)
+struct port {
+	const char *mac;
+	uint32_t index;
+};
+
+static int by_mac(const void *a, const void *b)
+{
+	const struct port *x = a, *y = b;
+	int order = strcmp(x->mac, y->mac);
+
+	return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+/* The first port of an address, or where it would be. */
+static size_t first_of(const struct port *ports, size_t n, const char *mac)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(ports[mid].mac, mac) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static size_t list_ports(const struct table *t, struct port *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct table_row *r = &t->rows[i];
+
+		if (r->texts[TABLE_PHYS] && is_port(r))
+			out[n++] =
+			    (struct port){ r->texts[TABLE_PHYS], (uint32_t)r->index };
+	}
+	qsort(out, n, sizeof(*out), by_mac);
+	return n;
+}
+
+/* False when no more is told of what runs on what. */
+static bool stack_ports(
+    struct table *t, const struct table_row *bond, const struct port *ports, size_t n)
 {
 	const char *mac = bond->texts[TABLE_PHYS];
 
-	for (size_t i = 0; mac && i < t->n; i++) {
+	for (size_t i = first_of(ports, n, mac); i < n && !strcmp(ports[i].mac, mac);
+	     i++) {
+		if (!topology_put_stack(
+			&t->topology, (uint32_t)bond->index, ports[i].index))
+			return false;
+	}
+	return true;
+}
+
+static void stack_by_address(
+    struct table *t, const bool *told, const struct port *ports, size_t n)
+{
+	bool room = true;
+
+	for (size_t i = 0; i < t->n && room; i++) {
 		const struct table_row *r = &t->rows[i];
 
-		if (r != bond && is_port(r) && r->texts[TABLE_PHYS] &&
-		    strcmp(r->texts[TABLE_PHYS], mac) == 0)
-			topology_put_stack(
-			    &t->topology, (uint32_t)bond->index, (uint32_t)r->index);
+		if (r->texts[TABLE_PHYS] && is_bond(r) && !told[i])
+			room = stack_ports(t, r, ports, n);
 	}
 }
 
@@ -189,6 +247,7 @@ static void settle_speeds(struct table *t)
 void table_settle(struct table *t)
 {
 	struct named *names = calloc(t->n + 1, sizeof(*names));
+	struct port *ports = calloc(t->n + 1, sizeof(*ports));
 	bool *told = calloc(t->n + 1, sizeof(*told));
 	size_t lowers;
 
@@ -196,14 +255,12 @@ void table_settle(struct table *t)
 	for (size_t i = 0; i < t->n && told; i++)
 		told[i] = topology_lowers(
 			      &t->topology, (uint32_t)t->rows[i].index, &lowers) != NULL;
-	if (names && told) {
+	if (names && ports && told) {
 		stack_by_name(t, told, names, list_names(t, names));
-		for (size_t i = 0; i < t->n; i++) {
-			if (is_bond(&t->rows[i]) && !told[i])
-				stack_by_address(t, &t->rows[i]);
-		}
+		stack_by_address(t, told, ports, list_ports(t, ports));
 	}
 	free(names);
+	free(ports);
 	free(told);
 	topology_settle(&t->topology);
 	settle_speeds(t);

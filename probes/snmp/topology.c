@@ -28,13 +28,15 @@ static bool room(void *list, size_t n, size_t *cap, size_t max, size_t size)
 	return true;
 }
 
-void topology_put_stack(struct topology *t, uint32_t upper, uint32_t lower)
+bool topology_put_stack(struct topology *t, uint32_t upper, uint32_t lower)
 {
-	if (!upper || !lower || upper == lower ||
-	    !room(&t->stacks, t->n_stacks, &t->cap_stacks, TOPOLOGY_STACKS_MAX,
+	if (!upper || !lower || upper == lower)
+		return true;
+	if (!room(&t->stacks, t->n_stacks, &t->cap_stacks, TOPOLOGY_STACKS_MAX,
 		sizeof(*t->stacks)))
-		return;
+		return false;
 	t->stacks[t->n_stacks++] = (struct topology_stack){ upper, lower };
+	return true;
 }
 
 /* Cells of one row come soon after each other: the newest are looked at first. */

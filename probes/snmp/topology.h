@@ -45,8 +45,8 @@ struct topology {
 
 void topology_fini(struct topology *t); /* accepts a zeroed one */
 
-/* `upper` runs on top of `lower`. */
-void topology_put_stack(struct topology *t, uint32_t upper, uint32_t lower);
+/* `upper` runs on top of `lower`. False when there is no room for it, nor for another. */
+bool topology_put_stack(struct topology *t, uint32_t upper, uint32_t lower);
 
 /* The entry of an address or route, made when it is new; NULL when full or out of memory.
  * Holds until the next of its kind. */

@@ -88,6 +88,37 @@ static void test_names_say_what_runs_on_what(void **state)
 	table_fini(&t);
 }
 
+static void put_numbered(
+    struct table *t, uint64_t first, uint32_t n, const char *name, bool one_address)
+{
+	char text[32], mac[16];
+
+	for (uint32_t i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "%s%u", name, i);
+		snprintf(mac, sizeof(mac), "M%u", one_address ? 0 : i);
+		typed(t, first + i, text, 6, mac);
+	}
+}
+
+/* So many that each with each would take until the time of this program is over. */
+static void test_many_bonds(void **state)
+{
+	enum { MANY = 80000 };
+
+	for (int one_address = 0; one_address < 2; one_address++) {
+		struct table t;
+
+		table_init(&t, 2 * MANY);
+		put_numbered(&t, 1, MANY, "bond", one_address);
+		put_numbered(&t, MANY + 1, MANY, "eth", one_address);
+		table_settle(&t);
+		assert_int_equal(t.topology.n_stacks, TOPOLOGY_STACKS_MAX);
+		assert_int_equal(t.topology.stacks[0].upper, 1);
+		assert_int_equal(t.topology.stacks[0].lower, MANY + 1);
+		table_fini(&t);
+	}
+}
+
 static const struct speed_case {
 	const char *name;
 	uint64_t type;
@@ -221,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows_stay_in_order_and_bounded),
 		cmocka_unit_test(test_names_say_what_runs_on_what),
+		cmocka_unit_test(test_many_bonds),
 		cmocka_unit_test(test_speeds),
 		cmocka_unit_test(test_speed_of_what_is_below),
 		cmocka_unit_test(test_lags_that_run_on_each_other),
