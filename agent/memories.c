@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/log.h"
+
 enum { BUCKETS_FIRST = 64, DROPPED_MAX = 1024 };
 
 enum state {
@@ -17,16 +20,19 @@ struct memory {
 	size_t len;
 	enum state state;
 	unsigned flights; /* that carry it, or an older self of it */
-	uint64_t used;
+	int64_t used_ns;
+	bool listed;                            /* by its use */
+	struct memory *older, *newer;           /* while listed */
 	struct memory *next;                    /* in its bucket */
 	struct memory *ready_next, *ready_prev; /* while READY */
 };
 
 ht_err memories_init(struct memories *m, size_t max, size_t max_bytes)
 {
-	*m = (struct memories){
-		.n_buckets = BUCKETS_FIRST, .max = max, .max_bytes = max_bytes
-	};
+	*m = (struct memories){ .n_buckets = BUCKETS_FIRST,
+		.max = max,
+		.max_bytes = max_bytes,
+		.now_ns = ht_mono_ns };
 	m->buckets = calloc(m->n_buckets, sizeof(struct memory *));
 	return m->buckets ? HT_OK : HT_NOMEM;
 }
@@ -112,6 +118,40 @@ static struct memory *add(struct memories *m, const char *name)
 	return e;
 }
 
+/* ── Use ──────────────────────────────────────────────────────────────────────────── */
+
+static void unlist(struct memories *m, struct memory *e)
+{
+	if (!e->listed)
+		return;
+	if (e->older)
+		e->older->newer = e->newer;
+	else
+		m->oldest = e->newer;
+	if (e->newer)
+		e->newer->older = e->older;
+	else
+		m->newest = e->older;
+	e->listed = false;
+}
+
+/* Only keyed ones that hold something are listed: no others are ever given up. */
+static void touch(struct memories *m, struct memory *e)
+{
+	unlist(m, e);
+	if (!e->len || !strchr(e->name, '/'))
+		return;
+	e->used_ns = m->now_ns();
+	e->older = m->newest;
+	e->newer = NULL;
+	if (m->newest)
+		m->newest->newer = e;
+	else
+		m->oldest = e;
+	m->newest = e;
+	e->listed = true;
+}
+
 static void drop(struct memories *m, struct memory *e)
 {
 	struct memory **at = &m->buckets[bucket_of(m, e->name)];
@@ -119,6 +159,7 @@ static void drop(struct memories *m, struct memory *e)
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
+	unlist(m, e);
 	m->n--;
 	m->bytes -= e->len;
 	memory_free(e);
@@ -166,31 +207,27 @@ static void enter(struct memories *m, struct memory *e, enum state next)
 
 /* ── Keeping within bounds ────────────────────────────────────────────────────────── */
 
-static struct memory *least_used(const struct memories *m, const struct memory *but)
+/* The oldest of the unused that is not on its way to the spool. */
+static struct memory *unused(const struct memories *m, const struct memory *but)
 {
-	struct memory *found = NULL;
+	int64_t since = m->now_ns() - MEMORIES_UNUSED_NS;
+	struct memory *e = m->oldest;
 
-	for (size_t i = 0; i < m->n_buckets; i++) {
-		for (struct memory *e = m->buckets[i]; e; e = e->next) {
-			if (e == but || e->state != KEPT || e->flights || !e->len ||
-			    !strchr(e->name, '/'))
-				continue;
-			if (!found || e->used < found->used)
-				found = e;
-		}
-	}
-	return found;
+	while (e && e->used_ns < since && (e == but || e->state != KEPT || e->flights))
+		e = e->newer;
+	return e && e->used_ns < since ? e : NULL;
 }
 
 /* Forget another one; the spool must forget it too, so its name stays for a while. */
 static ht_err forget_one(struct memories *m, const struct memory *but)
 {
-	struct memory *e = least_used(m, but);
+	struct memory *e = unused(m, but);
 
 	if (!e)
 		return HT_FULL;
 	m->bytes -= e->len;
 	e->len = 0;
+	unlist(m, e);
 	enter(m, e, READY);
 	return HT_OK;
 }
@@ -207,6 +244,21 @@ static ht_err make_room(struct memories *m, const struct memory *e, size_t len)
 	return err;
 }
 
+/* Once, until there is clearly room again. */
+static void say_full(struct memories *m, const char *name, ht_err err)
+{
+	if (err == HT_FULL && !m->full)
+		ht_log_warn("agent.memories",
+		    "full=yes entries=%zu bytes=%zu refused=%s: what is new is not "
+		    "remembered; what is in use is. Divide the devices among agents",
+		    m->n, m->bytes, name);
+	if (err == HT_FULL)
+		m->full = true;
+	else if (m->n < m->max - m->max / 10 &&
+		 m->bytes < m->max_bytes - m->max_bytes / 10)
+		m->full = false;
+}
+
 /* ── The four verbs ───────────────────────────────────────────────────────────────── */
 
 static ht_err set(
@@ -220,6 +272,7 @@ static ht_err set(
 		err = HT_INVALID;
 	if (!err)
 		err = make_room(m, e, len);
+	say_full(m, name, err);
 	if (!err && !e)
 		err = (e = add(m, name)) ? HT_OK : HT_NOMEM;
 	if (err) {
@@ -232,7 +285,7 @@ static ht_err set(
 	m->bytes += len - e->len;
 	e->bytes = copy;
 	e->len = len;
-	e->used = ++m->turn;
+	touch(m, e);
 	enter(m, e, state);
 	return HT_OK;
 }
@@ -258,7 +311,7 @@ const void *memories_get(struct memories *m, const char *name, size_t *out_len)
 
 	*out_len = e ? e->len : 0;
 	if (e)
-		e->used = ++m->turn;
+		touch(m, e);
 	return e ? e->bytes : "";
 }
 
