@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-enum { REPORT_MAX = 2048 };
+enum { REPORT_MAX = 2048, LATE_MAX = 16 /* datagrams read at once */ };
 
 struct discover {
 	uv_udp_t udp;
@@ -83,11 +83,35 @@ static void send_request(struct discover *d)
 	uv_timer_start(&d->timer, on_timer, (uint64_t)(d->wait_ns / HT_NS_PER_MS), 0);
 }
 
+/* What came while the loop was busy elsewhere: its timers go before its sockets. */
+static bool read_what_came(struct discover *d, struct engine_id *out)
+{
+	uv_os_fd_t fd;
+
+	if (uv_fileno((uv_handle_t *)&d->udp, &fd))
+		return false;
+	for (int i = 0; i < LATE_MAX; i++) {
+		ssize_t n =
+		    recv(fd, d->buffer, sizeof(d->buffer), MSG_DONTWAIT | MSG_TRUNC);
+
+		if (n < 0)
+			return false;
+		if ((size_t)n <= sizeof(d->buffer) &&
+		    engine_report_parse(d->buffer, (size_t)n, d->message_id, out) ==
+			HT_OK)
+			return true;
+	}
+	return false;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct discover *d = timer->data;
+	struct engine_id id;
 
-	if (d->tries > 0)
+	if (read_what_came(d, &id))
+		finish(d, &id);
+	else if (d->tries > 0)
 		send_request(d);
 	else
 		finish(d, NULL);

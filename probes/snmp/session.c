@@ -5,6 +5,7 @@
 #include <net-snmp/net-snmp-includes.h>
 #include <net-snmp/library/large_fd_set.h>
 #include <net-snmp/library/lcd_time.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ _Static_assert((int)SESSION_KEY_MAX == (int)USM_AUTH_KU_LEN &&
 		   (int)SESSION_KEY_MAX == (int)USM_PRIV_KU_LEN,
     "a key is as long as net-snmp's longest");
 
-enum { OIDS_MAX = 32, EARLY_MS = 5 };
+enum { OIDS_MAX = 32, EARLY_MS = 5, LATE_MAX = 16 /* datagrams read at once */ };
 
 /*  v2c: NEW ──► READY ◄──► WAITING
  *  v3:  NEW ◄──► DISCOVERING ──► READY ◄──► WAITING     (NEW again when no one answered)
@@ -378,20 +379,35 @@ static void resync(struct session *s)
 	}
 }
 
+static void read_socket(struct session *s, int fd)
+{
+	netsnmp_large_fd_set set;
+
+	netsnmp_large_fd_set_init(&set, fd + 1); /* descriptors above 1023 too */
+	NETSNMP_LARGE_FD_ZERO(&set);
+	NETSNMP_LARGE_FD_SET(fd, &set);
+	(void)snmp_sess_read2(s->handle, &set);
+	netsnmp_large_fd_set_cleanup(&set);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct session *s = poll->data;
-	netsnmp_transport *t = snmp_sess_transport(s->handle);
-	netsnmp_large_fd_set set;
 
 	(void)status;
 	(void)events;
-	netsnmp_large_fd_set_init(&set, t->sock + 1); /* descriptors above 1023 too */
-	NETSNMP_LARGE_FD_ZERO(&set);
-	NETSNMP_LARGE_FD_SET(t->sock, &set);
-	(void)snmp_sess_read2(s->handle, &set);
-	netsnmp_large_fd_set_cleanup(&set);
+	read_socket(s, snmp_sess_transport(s->handle)->sock);
 	resync(s);
+}
+
+/* What came while the loop was busy elsewhere: its timers go before its sockets. */
+static void read_what_came(struct session *s)
+{
+	struct pollfd p = { .fd = snmp_sess_transport(s->handle)->sock,
+		.events = POLLIN };
+
+	for (int i = 0; i < LATE_MAX && !s->got && poll(&p, 1, 0) == 1; i++)
+		read_socket(s, p.fd);
 }
 
 /* The library has its own clock: ask again shortly when it finds it is too early. */
@@ -399,7 +415,9 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct session *s = timer->data;
 
-	snmp_sess_timeout(s->handle);
+	read_what_came(s);
+	if (!s->got)
+		snmp_sess_timeout(s->handle);
 	if (s->got)
 		resync(s);
 	else

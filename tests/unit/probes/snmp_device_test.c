@@ -3,6 +3,7 @@
 #include "unit/test.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,6 +12,8 @@
 
 #define IF_X "1.3.6.1.2.1.31.1.1.1"
 #define ALL  ((MIB_INTERFACES | MIB_SIGHTINGS) & ~MIB_BIT(MIB_TOPOLOGY))
+
+enum { WAIT_MS = 20 };
 
 struct scene {
 	uv_loop_t loop;
@@ -85,7 +88,7 @@ static void poll_device(struct scene *s)
 	const struct credentials c = { .community = "public" };
 	const struct device_config config = { .to = (const struct sockaddr *)&to,
 		.credentials = &c,
-		.wait_ns = 20 * HT_NS_PER_MS,
+		.wait_ns = WAIT_MS * HT_NS_PER_MS,
 		.tables = ALL,
 		.memory = &s->memory };
 	struct device_place *place = s->place;
@@ -217,6 +220,28 @@ static void test_an_interrupted_device_that_restarts_begins_anew(void **state)
 	teardown(&s);
 }
 
+/* Busy with something else, in the same turn of the loop, for longer than the wait. */
+static void on_answered(struct field_device *d)
+{
+	(void)d;
+	(void)poll(NULL, 0, 2 * WAIT_MS);
+}
+
+/* An answer that lies in the socket is in time, however late we come to read it. */
+static void test_a_busy_loop_is_no_silent_device(void **state)
+{
+	struct scene s;
+
+	setup(&s, PEER_GOOD, NULL, 0);
+	s.device.answered = on_answered;
+	poll_device(&s);
+	assert_int_equal(s.status, DEVICE_OK);
+	assert_string_equal(s.reason, "");
+	assert_int_equal(s.table.n, 6);
+	assert_int_equal(s.requests, s.device.peer.answers);
+	teardown(&s);
+}
+
 static void test_death_in_the_midst(void **state)
 {
 	struct scene s;
@@ -242,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_a_deadly_table_is_left_out),
 		cmocka_unit_test(test_interrupted_polls_go_on),
 		cmocka_unit_test(test_an_interrupted_device_that_restarts_begins_anew),
+		cmocka_unit_test(test_a_busy_loop_is_no_silent_device),
 		cmocka_unit_test(test_death_in_the_midst),
 	};
 

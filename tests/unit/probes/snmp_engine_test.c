@@ -1,8 +1,13 @@
 #include "unit/test.h"
 
+#include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#include "probes/snmp/engine.h"
+#include "base/clock.h"
+#include "probes/snmp/discover.h"
 
 /* A Report (usmStatsUnknownEngineIDs) as net-snmp sends it; msgID 0x01020304, engine id
  * 80001f8804 "test". */
@@ -65,12 +70,58 @@ static void test_request_is_well_formed(void **state)
 	assert_int_equal(engine_report_parse(out, sizeof(out), ID, &e), HT_MALFORMED);
 }
 
+struct found {
+	struct engine_id id;
+	unsigned sent;
+};
+
+static void on_found(void *arg, const struct engine_id *id, unsigned sent)
+{
+	struct found *f = arg;
+
+	if (id)
+		f->id = *id;
+	f->sent = sent;
+}
+
+/* An answer that lies in the socket is in time, however late we come to read it. */
+static void test_a_busy_loop_finds_the_engine(void **state)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr *sa = (struct sockaddr *)&at;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint8_t request[ENGINE_REQUEST_LEN], answer[sizeof(report)];
+	struct found found = { .sent = 0 };
+	struct discover *d;
+	socklen_t len = sizeof(at);
+	uv_loop_t loop;
+
+	uv_loop_init(&loop);
+	assert_int_equal(bind(fd, sa, len), 0);
+	getsockname(fd, sa, &len);
+	assert_ok(discover_start(&loop, sa, 20 * HT_NS_PER_MS, 3, on_found, &found, &d));
+	assert_int_equal(
+	    recvfrom(fd, request, sizeof(request), 0, sa, &len), sizeof(request));
+	memcpy(answer, report, sizeof(report));
+	memcpy(answer + 9, request + 9, 4);
+	assert_int_equal(sendto(fd, "stranger", 8, 0, sa, len), 8);
+	assert_int_equal(sendto(fd, answer, sizeof(answer), 0, sa, len), sizeof(answer));
+	(void)poll(NULL, 0, 40); /* busy with something else */
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(found.id.len, 9);
+	assert_int_equal(found.sent, 1);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_report_gives_the_engine),
 		cmocka_unit_test(test_cuts_and_strangers_are_refused),
 		cmocka_unit_test(test_request_is_well_formed),
+		cmocka_unit_test(test_a_busy_loop_finds_the_engine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,8 @@ static void on_request(uv_poll_t *poll, int status, int events)
 
 	if (answer)
 		sendto(d->fd, out, answer, 0, (struct sockaddr *)&from, len);
+	if (answer && d->answered)
+		d->answered(d);
 }
 
 void field_open(struct field_device *d, uv_loop_t *loop, enum peer_fault fault,

@@ -14,7 +14,8 @@ struct field_device {
 	/* After so many requests `then` is the fault; 0: never. */
 	uint64_t after;
 	enum peer_fault then;
-	void (*asked)(struct field_device *d); /* before each answer; may be NULL */
+	void (*asked)(struct field_device *d);    /* before each answer; may be NULL */
+	void (*answered)(struct field_device *d); /* after it; may be NULL */
 	void *arg;
 };
 
