@@ -98,8 +98,9 @@ struct probe_host {
 	ht_err (*remember)(const struct probe_host *host, const void *bytes, size_t len);
 	/* The same, one for each of many things that a run watches, by a key of an id's
 	 * letters; committed with or after the readings emitted before, also while the
-	 * run goes on. Those that are used least are forgotten when there are too many:
-	 * a memory that is lost must cost no more than a beginning. len 0 forgets. */
+	 * run goes on. When there are too many, HT_FULL for a new one, and what nobody
+	 * used for a day is forgotten: a memory that is lost must cost no more than a
+	 * beginning. len 0 forgets. */
 	const void *(*recall_of)(
 	    const struct probe_host *host, const char *key, size_t *out_len);
 	ht_err (*remember_of)(const struct probe_host *host, const char *key,

@@ -447,7 +447,9 @@ static void conclude(const struct matching *m, const struct identity *k, size_t 
     struct identity_match *out)
 {
 	for (size_t i = 0; i < n; i++) {
-		out[i] = (struct identity_match){ .verdict = IDENTITY_NEW };
+		out[i] =
+		    (struct identity_match){ .verdict = i < m->n_rows ? IDENTITY_NEW
+								      : IDENTITY_BEYOND };
 		if (i < m->n_rows && m->partner[i] != NONE) {
 			compare(m, i, &out[i]);
 			memcpy(out[i].id, k->known[m->partner[i]].id, sizeof(out[i].id));
@@ -531,6 +533,8 @@ ht_err identity_match(struct identity *k, const struct identity_row *rows, size_
 	}
 	if (!err) {
 		remember(k, &m, rows, found, whole, next);
+		if (whole || n > kept)
+			k->beyond = n > kept;
 		memcpy(out, found, n * sizeof(*found));
 	} else {
 		free(next);

@@ -68,6 +68,7 @@ struct identity_known {
 struct identity {
 	struct identity_known *known; /* as the rows came, then the gone, newest first */
 	size_t n;
+	bool beyond; /* there were more rows last time than are remembered */
 };
 
 enum identity_verdict {
@@ -75,6 +76,7 @@ enum identity_verdict {
 	IDENTITY_CHANGED,   /* the same one, with another index or other texts */
 	IDENTITY_NEW,       /* like none that is known */
 	IDENTITY_AMBIGUOUS, /* like several: a new one */
+	IDENTITY_BEYOND,    /* one of too many: not remembered, so nobody can say */
 };
 
 #define IDENTITY_BIT(t) (1u << (t))

@@ -26,7 +26,7 @@ bool identity_why(const struct identity_match *m, char out[static IDENTITY_WHY_M
 {
 	char same[64] = "nothing", other[64] = "";
 
-	if (m->verdict == IDENTITY_SAME)
+	if (m->verdict == IDENTITY_SAME || m->verdict == IDENTITY_BEYOND)
 		return false;
 	if (m->verdict == IDENTITY_NEW) {
 		snprintf(out, IDENTITY_WHY_MAX,
@@ -52,8 +52,9 @@ bool identity_why(const struct identity_match *m, char out[static IDENTITY_WHY_M
 
 /* ── Memory ───────────────────────────────────────────────────────────────────────── */
 
-/* version · n · { flags · id · index · type · marks that are there } */
-enum { VERSION = 1, FLAG_GONE = 0x80 };
+/* version · n · { flags · id · index · type · marks that are there }; the other version
+ * says that there were more rows than are remembered. */
+enum { VERSION = 1, VERSION_BEYOND = 2, FLAG_GONE = 0x80 };
 
 static void put_u8(struct ht_buf *b, uint8_t v)
 {
@@ -92,7 +93,7 @@ static uint32_t get_varint(struct ht_reader *r)
 
 void identity_encode(const struct identity *k, struct ht_buf *out)
 {
-	put_u8(out, VERSION);
+	put_u8(out, k->beyond ? VERSION_BEYOND : VERSION);
 	put_varint(out, (uint32_t)k->n);
 	for (size_t i = 0; i < k->n; i++) {
 		const struct identity_known *e = &k->known[i];
@@ -157,8 +158,11 @@ ht_err identity_decode(struct identity *k, struct ht_reader *r)
 	struct identity new = { 0 };
 
 	*k = (struct identity){ 0 };
-	if (ht_reader_u8(r) != VERSION)
+	uint8_t version = ht_reader_u8(r);
+
+	if (version != VERSION && version != VERSION_BEYOND)
 		return HT_MALFORMED;
+	new.beyond = version == VERSION_BEYOND;
 	new.n = get_varint(r);
 	if (r->bad || new.n > IDENTITY_MAX + IDENTITY_GONE_MAX)
 		return HT_MALFORMED;

@@ -201,12 +201,24 @@ static void name_by_index(const struct report *r, struct table *t)
 		    r->device, (unsigned)t->rows[i].index);
 }
 
+/* Once, at the first of those that are not remembered. */
+static void emit_beyond(const struct report *r, const struct table *t)
+{
+	char text[IDENTITY_WHY_MAX];
+
+	snprintf(text, sizeof(text),
+	    "one of %zu interfaces: from here on, beyond %d, they are named by their "
+	    "texts and not remembered",
+	    t->n, IDENTITY_MAX);
+	emit_string(r, &t->rows[IDENTITY_MAX], HT_M_IF_IDENTITY, text);
+}
+
 /* Instances for the rows, and a word for those that changed. The first time all are new,
  * which says nothing. */
 static void name_rows(const struct report *r, struct table *t, struct known *k,
     struct identity_match *matches, struct identity_row *rows)
 {
-	bool first = k->identity.n == 0;
+	bool first = k->identity.n == 0, beyond = k->identity.beyond;
 	char why[IDENTITY_WHY_MAX];
 
 	for (size_t i = 0; i < t->n; i++)
@@ -224,6 +236,8 @@ static void name_rows(const struct report *r, struct table *t, struct known *k,
 		if (!first && identity_why(&matches[i], why))
 			emit_string(r, row, HT_M_IF_IDENTITY, why);
 	}
+	if (k->identity.beyond && !beyond && t->n > IDENTITY_MAX)
+		emit_beyond(r, t);
 }
 
 /* ── Which one carries the link ───────────────────────────────────────────────────── */

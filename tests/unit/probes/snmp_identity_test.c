@@ -333,8 +333,13 @@ static void test_huge_devices(void **state)
 	assert_ok(identity_match(&k, rows, MANY, true, IDENTITY_ID_MAX, a));
 	restart(&k);
 	assert_ok(identity_match(&k, rows, MANY, true, IDENTITY_ID_MAX, b));
-	for (size_t i = 0; i < MANY; i++)
+	for (size_t i = 0; i < MANY; i++) {
+		char why[IDENTITY_WHY_MAX];
+
 		assert_string_equal(a[i].id, b[i].id);
+		assert_false(identity_why(&b[i], why)); /* nor those beyond */
+	}
+	assert_true(k.beyond);
 	/* all onto other places: the names decide */
 	for (uint32_t i = 0; i < MANY; i++)
 		rows[i].index = MANY - i;
@@ -379,7 +384,7 @@ static void test_broken_memories_are_none(void **state)
 		size_t len;
 	} broken[] = {
 		{ "", 0 },
-		{ "\x02\x00", 2 },
+		{ "\x03\x00", 2 },
 		{ "\x01", 1 },
 		{ "\x01\xff\xff\xff\xff\x0f", 6 }, /* as many as that */
 		{ "\x01\x01\x00\x02"
