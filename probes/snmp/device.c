@@ -91,6 +91,19 @@ static void finish(struct device *d, enum device_status status)
 
 /* ---- the tables ---- */
 
+/* All tables together are as large as they may be, and this is one of the large ones. */
+static void give_up(struct device *d)
+{
+	char why[DEVICE_REASON_MAX];
+
+	snprintf(why, sizeof(why),
+	    "interrupted after %zu interfaces: what is read of all devices together "
+	    "has reached %zu MiB",
+	    d->table->n, d->table->budget->max >> 20);
+	say(d, "no room", why);
+	finish(d, DEVICE_OK);
+}
+
 static void on_cell(void *arg, size_t column, const struct session_oid *index,
     const struct session_value *v, int64_t at_ns)
 {
@@ -98,11 +111,16 @@ static void on_cell(void *arg, size_t column, const struct session_oid *index,
 	const struct mib_table *m = &mib_tables[d->place->at];
 	const struct mib_column *c = &m->columns[d->place->which[column]];
 
-	if (d->over || m->cell(d->table, c, index, v, at_ns) ||
-	    (d->misread & MIB_BIT(d->place->at)))
+	if (d->over)
 		return;
-	d->misread |= MIB_BIT(d->place->at);
-	say(d, m->name, "has cells that are not understood or find no room");
+	bool taken = m->cell(d->table, c, index, v, at_ns);
+
+	if (!taken && !(d->misread & MIB_BIT(d->place->at))) {
+		d->misread |= MIB_BIT(d->place->at);
+		say(d, m->name, "has cells that are not understood or find no room");
+	}
+	if (!table_charge(d->table))
+		give_up(d);
 }
 
 static void on_walked(void *arg, enum walk_outcome outcome);

@@ -6,7 +6,8 @@
  *     device_open → done(status) → device_close, or device_close before
  *
  * The caller watches the deadline. A poll that was not done then is interrupted: its
- * place goes into the next device_open with the same table, which goes on there. */
+ * place goes into the next device_open with the same table, which goes on there. One
+ * whose table finds no room in its budget ends early, with what was read so far. */
 #ifndef HT_PROBES_SNMP_DEVICE_H
 #define HT_PROBES_SNMP_DEVICE_H
 

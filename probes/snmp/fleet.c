@@ -15,6 +15,7 @@
 enum {
 	ASIDE_PART = 4,          /* of the places, for silent and slow devices */
 	OTHER_DESCRIPTORS = 256, /* of the process */
+	TABLES_MAX = 16 << 20,   /* bytes, besides a small table for each place */
 };
 
 /* ---- who is in it ---- */
@@ -219,6 +220,7 @@ static ht_err fleet_start(void *run, const void *options, const struct probe_hos
 		p->next_free = r->free_polls;
 		r->free_polls = p;
 	}
+	r->budget.max = TABLES_MAX + (size_t)r->o->at_once * TABLE_SMALL;
 	raise_descriptors(r);
 	gate_init(&r->gate, host->loop, r->o->packets_per_s);
 	uv_timer_init(host->loop, &r->timer);

@@ -55,6 +55,7 @@ struct fleet_run {
 	struct fleet_key *keys;
 	struct fleet_poll *polls, *free_polls;
 	size_t n_kept;
+	struct table_budget budget; /* of all tables, under way or kept */
 	struct gate gate;
 	uv_timer_t timer;
 	bool over;

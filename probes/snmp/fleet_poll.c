@@ -83,13 +83,21 @@ static void free_table(struct table *t)
 	free(t);
 }
 
-static struct table *new_table(void)
+static struct table *new_table(struct fleet_run *r)
 {
 	struct table *t = malloc(sizeof(*t));
 
-	if (t)
+	if (t) {
 		table_init(t, ROWS_MAX);
+		t->budget = &r->budget;
+	}
 	return t;
+}
+
+/* Only while half of the room is left to those that are under way. */
+static bool may_keep(const struct fleet_run *r)
+{
+	return r->n_kept < KEPT_MAX && r->budget.used <= r->budget.max / 2;
 }
 
 /* What an interrupted poll kept, for the next one. */
@@ -173,7 +181,9 @@ static void on_deadline(uv_timer_t *timer)
 	char reason[DEVICE_REASON_MAX];
 	struct device_place *place = device_interrupt(p->device);
 
-	if (place && ++d->interruptions <= INTERRUPTIONS_MAX && r->n_kept < KEPT_MAX) {
+	bool room = may_keep(r);
+
+	if (place && room && ++d->interruptions <= INTERRUPTIONS_MAX) {
 		snprintf(reason, sizeof(reason),
 		    "slow: not read whole within %.0f s; goes on where it stopped",
 		    (double)r->o->deadline_ns / HT_NS_PER_S);
@@ -190,8 +200,9 @@ static void on_deadline(uv_timer_t *timer)
 	device_place_free(place);
 	d->interruptions = 0;
 	snprintf(reason, sizeof(reason),
-	    begun ? "slow: never read whole, %.0f s at a time"
-		  : "no answer within %.0f s",
+	    !begun ? "no answer within %.0f s"
+	    : room ? "slow: never read whole, %.0f s at a time"
+		   : "slow: not read whole within %.0f s; no room to keep it and go on",
 	    (double)r->o->deadline_ns / HT_NS_PER_S);
 	tell(r, d, p->table, &requests, begun ? "partial" : "timeout", reason);
 	fleet_end_poll(p, begun ? FLEET_UNFINISHED : FLEET_SILENT);
@@ -215,7 +226,7 @@ static ht_err open_poll(struct fleet_run *r, struct fleet_poll *p, struct fleet_
 		.memory = &d->memory };
 
 	d->place = NULL;
-	p->table = place ? take_kept(r, d) : new_table();
+	p->table = place ? take_kept(r, d) : new_table(r);
 	if (!p->table) {
 		device_place_free(place);
 		return HT_NOMEM;

@@ -96,7 +96,7 @@ static bool interface_cell(struct table *t, const struct mib_column *c,
 	if (!row->at_ns || (!c->text && is_octets(c->what)))
 		row->at_ns = at_ns;
 	if (c->text && v->type == SESSION_OCTETS)
-		return table_put_text(row, c->what, v->bytes, v->len) == HT_OK;
+		return table_take_text(t, row, c->what, v->bytes, v->len) == HT_OK;
 	if (c->text || !number_of(c->what, v, &number))
 		return false;
 	table_put_number(row, (enum table_number)column_of(c->what, v), number);

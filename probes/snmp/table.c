@@ -6,7 +6,7 @@
 
 #include "probes/snmp/iftype.h"
 
-enum { TEXT_MAX = 255, ROWS_FIRST = 16 };
+enum { TEXT_MAX = 255, ROWS_FIRST = 16, TEXT_COST = 16 /* of the allocator */ };
 
 void table_init(struct table *t, size_t max_rows)
 {
@@ -24,7 +24,29 @@ void table_fini(struct table *t)
 	neighbours_fini(&t->neighbours);
 	free(t->rows);
 	topology_fini(&t->topology);
-	*t = (struct table){ .max = t->max };
+	if (t->budget)
+		t->budget->used -= t->charged;
+	*t = (struct table){ .max = t->max, .budget = t->budget };
+}
+
+static size_t bytes_of(const struct table *t)
+{
+	const struct topology *p = &t->topology;
+
+	return t->cap * sizeof(t->rows[0]) + t->text_bytes +
+	       t->neighbours.cap * sizeof(t->neighbours.at[0]) +
+	       p->cap_stacks * sizeof(p->stacks[0]) +
+	       p->cap_addresses * sizeof(p->addresses[0]);
+}
+
+bool table_charge(struct table *t)
+{
+	if (!t->budget)
+		return true;
+	t->budget->used -= t->charged;
+	t->charged = bytes_of(t);
+	t->budget->used += t->charged;
+	return t->budget->used <= t->budget->max || t->charged <= TABLE_SMALL;
 }
 
 static bool grow(struct table *t)
@@ -175,6 +197,17 @@ ht_err table_put_text(
 	free(r->texts[n]);
 	r->texts[n] = used ? strndup(text, used) : NULL;
 	return used && !r->texts[n] ? HT_NOMEM : HT_OK;
+}
+
+ht_err table_take_text(struct table *t, struct table_row *r, enum table_text n,
+    const uint8_t *bytes, size_t len)
+{
+	size_t before = r->texts[n] ? strlen(r->texts[n]) + TEXT_COST : 0;
+	ht_err err = table_put_text(r, n, bytes, len);
+
+	t->text_bytes += r->texts[n] ? strlen(r->texts[n]) + TEXT_COST : 0;
+	t->text_bytes -= before;
+	return err;
 }
 
 void table_put_system(

@@ -56,12 +56,21 @@ struct table_system {
 	int64_t at_ns;         /* when it arrived */
 };
 
+/* What several tables may hold together, beyond TABLE_SMALL each. */
+struct table_budget {
+	size_t used, max; /* bytes */
+};
+enum { TABLE_SMALL = 64 * 1024 }; /* 200 interfaces, about */
+
 struct table {
 	struct table_system system;
 	struct table_row *rows; /* by ascending index */
 	size_t n, cap, max;
 	struct neighbours neighbours;
 	struct topology topology;
+	size_t text_bytes;           /* of table_take_text */
+	struct table_budget *budget; /* shared; NULL: none */
+	size_t charged;              /* to the budget */
 };
 
 void table_init(struct table *t, size_t max_rows);
@@ -84,6 +93,14 @@ uint32_t table_type(const struct table_row *r);
  * is none. TABLE_PHYS is written in hexadecimal with colons. */
 HT_MUST_CHECK ht_err table_put_text(
     struct table_row *r, enum table_text n, const uint8_t *bytes, size_t len);
+
+/* The same for a row of this table, counted among its bytes. */
+HT_MUST_CHECK ht_err table_take_text(struct table *t, struct table_row *r,
+    enum table_text n, const uint8_t *bytes, size_t len);
+
+/* Charge its budget with what it has become. False when all together hold too much and
+ * this one is not small: it should be read no further. table_fini gives all back. */
+bool table_charge(struct table *t);
 
 /* The same for the device; a text that memory lacks for is not there. */
 void table_put_system(

@@ -220,6 +220,32 @@ static void test_an_interrupted_device_that_restarts_begins_anew(void **state)
 	teardown(&s);
 }
 
+/* When all tables together hold too much, a large one is read no further; a small one
+ * is. What one held is free again. */
+static void test_a_large_table_finds_no_room(void **state)
+{
+	struct table_budget budget = { .used = 5 << 20, .max = 4 << 20 };
+	struct scene s;
+
+	setup(&s, PEER_ENDLESS, "1.3.6.1.2.1.2.2.1.2", 0);
+	s.table.budget = &budget;
+	poll_device(&s);
+	assert_int_equal(s.status, DEVICE_PARTIAL);
+	assert_non_null(strstr(s.reason, "no room: interrupted after"));
+	assert_non_null(strstr(s.reason, "has reached 4 MiB"));
+	assert_true(s.table.n > 50 && s.table.n < 500); /* of 1,000 that it may have */
+	assert_true(budget.used > (5 << 20) + TABLE_SMALL);
+	table_fini(&s.table);
+	assert_int_equal(budget.used, 5 << 20);
+	s.device.peer.fault = PEER_GOOD;
+	poll_device(&s);
+	assert_int_equal(s.status, DEVICE_OK);
+	assert_int_equal(s.table.n, 6);
+	table_fini(&s.table);
+	assert_int_equal(budget.used, 5 << 20);
+	teardown(&s);
+}
+
 /* Busy with something else, in the same turn of the loop, for longer than the wait. */
 static void on_answered(struct field_device *d)
 {
@@ -267,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_a_deadly_table_is_left_out),
 		cmocka_unit_test(test_interrupted_polls_go_on),
 		cmocka_unit_test(test_an_interrupted_device_that_restarts_begins_anew),
+		cmocka_unit_test(test_a_large_table_finds_no_room),
 		cmocka_unit_test(test_a_busy_loop_is_no_silent_device),
 		cmocka_unit_test(test_death_in_the_midst),
 	};

@@ -110,6 +110,73 @@ static void test_broken_devices_disturb_nobody(void **state)
 	runner_free(r);
 }
 
+/* It has told thousands of rows; now it lets us wait for the next, with all of them. */
+static void wait_when_large(struct field_device *d)
+{
+	if (d->peer.fault == PEER_ENDLESS && d->peer.told > 3000)
+		d->peer.fault = PEER_SILENT;
+}
+
+/* Endless tables of several devices at the same time find an end together, which is said;
+ * a good device among them is read as ever. */
+static void test_endless_tables_share_their_room(void **state)
+{
+	enum { ENDLESS = 20 };
+	struct runner *r = runner_new();
+	struct field_device devices[ENDLESS + 1];
+	size_t told = 0;
+	char yaml[YAML_MAX] = "{interval: 500ms, wait: 5s, at_once: 21, "
+			      "credentials: [{name: all}], devices: [";
+
+	for (size_t i = 0; i <= ENDLESS; i++) {
+		field_open(&devices[i], &r->loop, i < ENDLESS ? PEER_ENDLESS : PEER_GOOD,
+		    IF ".2", 0);
+		devices[i].asked = wait_when_large;
+		put(yaml, "{id: d%zu, address: 127.0.0.1, port: %u},", i,
+		    devices[i].port);
+	}
+	put(yaml, "]}");
+	assert_true(runner_run(r, &probe_snmp_fleet, "fleet", yaml, 1500 * HT_NS_PER_MS));
+	for (size_t i = 0; i < r->n_readings; i++)
+		told += r->readings[i].metric == HT_M_SNMP_REASON &&
+			strstr(r->readings[i].string, "no room: interrupted") != NULL;
+	assert_true(told > 0);
+	assert_string_equal(runner_string(r, HT_M_SNMP_STATUS, "d20"), "ok");
+	for (size_t i = 0; i <= ENDLESS; i++)
+		field_close(&devices[i]);
+	runner_free(r);
+}
+
+/* Kept for the next poll is only what leaves the others half of the room. */
+static void test_large_interrupted_polls_are_not_all_kept(void **state)
+{
+	enum { SLOW = 10 };
+	struct runner *r = runner_new();
+	struct field_device devices[SLOW];
+	size_t kept = 0, not_kept = 0;
+	char yaml[YAML_MAX] = "{interval: 5s, deadline: 1100ms, wait: 5s, at_once: 10, "
+			      "credentials: [{name: all}], devices: [";
+
+	for (size_t i = 0; i < SLOW; i++) {
+		field_open(&devices[i], &r->loop, PEER_ENDLESS, IF ".2", 0);
+		devices[i].asked = wait_when_large;
+		put(yaml, "{id: d%zu, address: 127.0.0.1, port: %u},", i,
+		    devices[i].port);
+	}
+	put(yaml, "]}");
+	assert_true(runner_run(r, &probe_snmp_fleet, "fleet", yaml, 1900 * HT_NS_PER_MS));
+	for (size_t i = 0; i < r->n_readings; i++) {
+		if (r->readings[i].metric != HT_M_SNMP_REASON)
+			continue;
+		kept += strstr(r->readings[i].string, "goes on where it stopped") != NULL;
+		not_kept += strstr(r->readings[i].string, "no room to keep") != NULL;
+	}
+	assert_true(kept > 0 && not_kept > 0);
+	for (size_t i = 0; i < SLOW; i++)
+		field_close(&devices[i]);
+	runner_free(r);
+}
+
 static void test_slow_device_goes_on_where_it_stopped(void **state)
 {
 	struct runner *r = runner_new();
@@ -417,6 +484,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_broken_devices_disturb_nobody),
+		cmocka_unit_test(test_endless_tables_share_their_room),
+		cmocka_unit_test(test_large_interrupted_polls_are_not_all_kept),
 		cmocka_unit_test(test_slow_device_goes_on_where_it_stopped),
 		cmocka_unit_test(test_only_tables_that_are_wanted),
 		cmocka_unit_test(test_evidence_is_told_when_it_changes),
