@@ -359,6 +359,6 @@ int main(void)
 	};
 
 	if (!sandbox_enter())
-		return 0;
+		return SANDBOX_NONE;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

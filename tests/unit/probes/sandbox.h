@@ -5,10 +5,15 @@
 
 #include <stdbool.h>
 
+/* What main returns without one: ctest counts the program as skipped (HatangBuild.cmake).
+ */
+enum { SANDBOX_NONE = 77 };
+
 /* False, after saying so, when this machine allows no namespaces. */
 bool sandbox_enter(void);
 
-/* Lay `text` over a file, for this process alone: /etc/resolv.conf and the like. */
+/* Lay `text` over a file, for this process alone: /etc/resolv.conf and the like. False,
+ * after saying so, when that is not possible. */
 bool sandbox_cover(const char *path, const char *text);
 
 #endif
