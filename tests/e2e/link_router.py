@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 
+from broker import until
+
 DRIVE, FOLDER = sys.argv[1], pathlib.Path(sys.argv[2])
 FRAME = bytes.fromhex("ffffffffffff 020000000001 88b5") + bytes(986)  # 1,000 bytes; an experimental EtherType
 
@@ -57,5 +59,7 @@ send("far", 3)
 steps["anew"] = look()
 steps["after"] = look()
 ip("link", "set", "far", "down")
+until("wan0 without a carrier", lambda: "state LOWERLAYERDOWN" in subprocess.run(  # the kernel takes up to a second
+    ["ip", "-o", "link", "show", "wan0"], capture_output=True, text=True, check=True).stdout)
 steps["down"] = look()
 print(json.dumps({"steps": steps, "vlan": has_vlan, "bond": has_bond}))
