@@ -11,5 +11,6 @@ CREATE TABLE throughput_slot (
   bytes INTEGER,                             -- that it cost; NULL: not known, bytes_max is counted
   outcome TEXT                               -- the agent's word, or 'expired', 'replaced', 'not taken'
 );
+CREATE INDEX throughput_slot_granted ON throughput_slot (granted_ms);
 CREATE INDEX throughput_slot_link ON throughput_slot (link, granted_ms);
 CREATE INDEX throughput_slot_live ON throughput_slot (expires_ms) WHERE ended_ms IS NULL;
