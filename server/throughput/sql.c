@@ -30,9 +30,14 @@ static const char *const text[SLOT_SQL_COUNT] = {
 	    "SELECT id, agent, link, endpoint, expires_ms"
 	    " FROM throughput_slot WHERE ended_ms IS NULL"
 	    " AND expires_ms > $1 AND granted_ms < $1 + 60000 ORDER BY +id LIMIT $2",
-	[SLOT_SQL_PUT] = "INSERT INTO throughput_slot"
-			 " (agent, link, endpoint, granted_ms, expires_ms, bytes_max)"
-			 " VALUES ($1, $2, $3, $4, $5, $6)",
+	[SLOT_SQL_ASKED] =
+	    "SELECT id, endpoint, granted_ms, expires_ms, bytes_max, ended_ms"
+	    " FROM throughput_slot WHERE agent = $1 AND request = $2"
+	    " ORDER BY id DESC LIMIT 1",
+	[SLOT_SQL_PUT] =
+	    "INSERT INTO throughput_slot"
+	    " (agent, request, link, endpoint, granted_ms, expires_ms, bytes_max)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7)",
 	[SLOT_SQL_END] = "UPDATE throughput_slot SET ended_ms = $1, bytes = $2,"
 			 " outcome = $3 WHERE id = $4 AND agent = $5"
 			 " AND ended_ms IS NULL",

@@ -87,6 +87,9 @@ def test_slots(desk):
     assert got["ok"] and fields["bytes"] == str(1 << 20) and fields["seconds"] == "60"
     assert fields["url"].startswith("https://127.0.0.1:") and len(fields["token"]) == 64
     assert abs(int(fields["now"]) / 1000 - time.time()) < 60
+    # Whoever starts anew has its slot replaced, while nobody waits for it.
+    again = y_ty.slot("y-ty-wan")["fields"]
+    assert again["slot"] != fields["slot"] and again["token"] != fields["token"]
 
     # A sibling, and what both hang on, wait; so does the same link from elsewhere.
     assert refused(a_lu.slot("a-lu-wan"), "test of y-ty-wan by y-ty-1 is under way and shares the link hub") > 0
@@ -94,13 +97,12 @@ def test_slots(desk):
     # Nobody tests, or ends, what is another's.
     refused(a_lu.slot("y-ty-wan"), "is another agency's")
     refused(a_lu.slot("nowhere"), "no link nowhere")
-    a_lu.end(fields["slot"])
+    a_lu.end(again["slot"])
     refused(a_lu.slot("a-lu-wan"), "under way")
     refused(a_lu.slot("a-lu-wan", seconds=100000), "not as the protocol says")
 
-    # Whoever starts anew has its slot replaced; who gives it back makes room.
-    again = y_ty.slot("y-ty-wan")["fields"]
-    assert again["slot"] != fields["slot"] and again["token"] != fields["token"]
+    # Others wait: it has what it has, and its turn after theirs. Who gives it back makes room.
+    refused(y_ty.slot("y-ty-wan"), "has waited longer")
     y_ty.end(again["slot"], bytes=777)
     until("the slot has ended", lambda: slots(p, "ended_ms IS NULL") == [])
     # The hub's agent asked before the sibling did for the last time, but after its first.
