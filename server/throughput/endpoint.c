@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/option.h"
 #include "base/tcp_account.h"
+#include "server/throughput/guests.h"
 
 enum {
 	TOKEN_BYTES = ENDPOINT_TOKEN_HEX / 2,
@@ -25,10 +26,13 @@ enum {
 	MEMORY_BYTES =
 	    256 << 10, /* of a connection: what comes is read in pieces so large */
 	THREADS = 2,
-	CONNECTIONS = 256,
+	CONNECTIONS = 256,     /* guests, and four passes' */
+	PASS_CONNECTIONS = 40, /* 16 streams, 16 of before that end, and some */
 	IDLE_S = 10,
 	PEM_MAX = 65536
 };
+#define GRACE_NS (10 * HT_NS_PER_S) /* for a handshake and a header with a pass */
+#define LATE_NS  HT_NS_PER_S /* after its pass, a connection that has not ended yet */
 
 struct pass {
 	uint8_t token[TOKEN_BYTES];
@@ -43,6 +47,7 @@ struct endpoint {
 	uint16_t port;
 	char *cert, *key;
 	uint8_t *block;
+	struct guests *guests;
 	pthread_mutex_t lock;
 	struct pass *passes[ENDPOINT_PASSES_MAX];
 };
@@ -51,6 +56,7 @@ struct endpoint {
 struct exchange {
 	struct endpoint *endpoint;
 	struct pass *pass;
+	struct guest *guest;
 	bool up;
 	int64_t received;
 	int64_t given;    /* bytes to the kernel, */
@@ -140,6 +146,14 @@ static struct pass *pass_find(struct endpoint *e, const uint8_t token[TOKEN_BYTE
 		found->refs++;
 	pthread_mutex_unlock(&e->lock);
 	return found;
+}
+
+static bool pass_crowded(struct endpoint *e, const struct pass *p)
+{
+	pthread_mutex_lock(&e->lock);
+	bool crowded = p->refs > 1 + PASS_CONNECTIONS;
+	pthread_mutex_unlock(&e->lock);
+	return crowded;
 }
 
 static int64_t pass_left(const struct pass *p)
@@ -286,6 +300,14 @@ static struct pass *pass_of(struct endpoint *e, struct MHD_Connection *c)
 	return pass_find(e, token);
 }
 
+static struct guest *guest_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
 static enum MHD_Result begin(struct endpoint *e, struct MHD_Connection *c,
     const char *url, const char *method, void **state)
 {
@@ -298,6 +320,11 @@ static enum MHD_Result begin(struct endpoint *e, struct MHD_Connection *c,
 	struct pass *p = pass_of(e, c);
 	if (!p)
 		return answer(c, 403, "no such pass, or its time is over\n");
+	if (pass_crowded(e, p)) {
+		pass_drop(e, p);
+		return answer(
+		    c, 429, "a pass is for %d connections at once\n", PASS_CONNECTIONS);
+	}
 	struct exchange *x = calloc(1, sizeof(*x));
 	if (!x) {
 		pass_drop(e, p);
@@ -305,6 +332,8 @@ static enum MHD_Result begin(struct endpoint *e, struct MHD_Connection *c,
 	}
 	x->endpoint = e;
 	x->pass = p;
+	x->guest = guest_of(c);
+	guests_passed(e->guests, x->guest, p->until_ns + LATE_NS);
 	x->arrived = arrived(c);
 	*state = x;
 	return is_down ? down(x, c) : up_begin(x, c);
@@ -343,9 +372,30 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state,
 		return;
 	if (x->given && code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		refund(x, c);
+	guests_again(x->endpoint->guests, x->guest, ht_mono_ns());
 	pass_drop(arg, x->pass);
 	free(x);
 	*state = NULL;
+}
+
+/* From accept() on, before a handshake, until just before close(). */
+static void on_connection(void *arg, struct MHD_Connection *c, void **guest,
+    enum MHD_ConnectionNotificationCode code)
+{
+	struct endpoint *e = arg;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		guests_leave(e->guests, *guest);
+		*guest = NULL;
+		return;
+	}
+	const union MHD_ConnectionInfo *fd =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *from =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (fd)
+		*guest = guests_enter(e->guests, fd->connect_fd,
+		    from ? from->client_addr : NULL, ht_mono_ns());
 }
 
 /* ── life ─────────────────────────────────────────────────────────────────────────── */
@@ -404,8 +454,8 @@ static ht_err listen_on(
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, e, MHD_OPTION_ARRAY,
-	    e->cert ? tls : &tls[3], MHD_OPTION_END);
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, e, MHD_OPTION_NOTIFY_CONNECTION,
+	    on_connection, e, MHD_OPTION_ARRAY, e->cert ? tls : &tls[3], MHD_OPTION_END);
 	if (!e->daemon)
 		return ht_fault_set(fault, HT_IO,
 		    "throughput: cannot listen on %s port %u (%s): is another program "
@@ -432,6 +482,9 @@ ht_err endpoint_start(
 		err = read_certificate(e, o, fault);
 	}
 	if (!err)
+		err =
+		    guests_start(o->grace_ns ? o->grace_ns : GRACE_NS, true, &e->guests);
+	if (!err)
 		err = listen_on(e, o, fault);
 	if (err) {
 		endpoint_stop(e);
@@ -452,6 +505,7 @@ void endpoint_stop(struct endpoint *e)
 		return;
 	if (e->daemon)
 		MHD_stop_daemon(e->daemon);
+	guests_stop(e->guests);
 	for (size_t i = 0; i < ENDPOINT_PASSES_MAX; i++) {
 		if (e->passes[i])
 			pass_drop(e, e->passes[i]);
