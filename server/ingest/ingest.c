@@ -603,7 +603,7 @@ static void command_publish(struct ingest *in, struct command *c)
 	topic_format(c->agent, TOPIC_CMD, topic);
 	ht_err err = client_publish(in->client, topic, c->json, strlen(c->json), false,
 	    "application/json", NULL, NULL);
-	if (err) {
+	if (err || !c->reply) {
 		command_end(in, c, err, NULL, 0);
 		return;
 	}

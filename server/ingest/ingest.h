@@ -63,8 +63,8 @@ HT_MUST_CHECK ht_err ingest_reload_tls(struct ingest *in, struct ht_fault *fault
 typedef void (*ingest_reply_fn)(void *arg, ht_err err, const char *json, size_t len);
 
 /* Publish {"id":<made here>, …} to an agent: `json` is an object with at least "verb",
- * without "id". Any thread. `reply` may be NULL. HT_MALFORMED, HT_INVALID (agent's id),
- * HT_FULL (1,024 wait), HT_NOMEM: then `reply` is never called. */
+ * without "id". Any thread. `reply` NULL: nobody waits for it. HT_MALFORMED, HT_INVALID
+ * (agent's id), HT_FULL (1,024 wait), HT_NOMEM: then `reply` is never called. */
 HT_MUST_CHECK ht_err ingest_command(struct ingest *in, const char *agent,
     const char *json, int64_t timeout_ns, ingest_reply_fn reply, void *arg);
 

@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <microhttpd.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,150 +15,51 @@
 #include "base/log.h"
 #include "base/option.h"
 #include "base/tcp_account.h"
+#include "server/throughput/guests.h"
+#include "server/throughput/passes.h"
 
 enum {
-	TOKEN_BYTES = ENDPOINT_TOKEN_HEX / 2,
 	BLOCK_BYTES = 1 << 20,  /* of what is sent, over and over */
 	SEND_BYTES = 128 << 10, /* at a time */
 	MEMORY_BYTES =
 	    256 << 10, /* of a connection: what comes is read in pieces so large */
 	THREADS = 2,
-	CONNECTIONS = 256,
+	CONNECTIONS = 256, /* guests, and four passes' */
 	IDLE_S = 10,
 	PEM_MAX = 65536
 };
-
-struct pass {
-	uint8_t token[TOKEN_BYTES];
-	int64_t slot, bytes, until_ns;
-	_Atomic int64_t used;
-	atomic_bool ended;
-	size_t refs; /* under the endpoint's lock: the table's own, and connections' */
-};
+#define GRACE_NS (10 * HT_NS_PER_S) /* for a handshake and a header with a pass */
+#define LATE_NS  HT_NS_PER_S /* after its pass, a connection that has not ended yet */
 
 struct endpoint {
 	struct MHD_Daemon *daemon;
 	uint16_t port;
 	char *cert, *key;
 	uint8_t *block;
-	pthread_mutex_t lock;
-	struct pass *passes[ENDPOINT_PASSES_MAX];
+	struct guests *guests;
+	struct passes passes;
 };
 
 /* One request. */
 struct exchange {
 	struct endpoint *endpoint;
 	struct pass *pass;
+	struct guest *guest;
 	bool up;
 	int64_t received;
 	int64_t given;    /* bytes to the kernel, */
 	uint64_t arrived; /* and what had arrived over there before */
 };
 
-/* ── passes ───────────────────────────────────────────────────────────────────────── */
-
-static void pass_drop(struct endpoint *e, struct pass *p)
-{
-	pthread_mutex_lock(&e->lock);
-	bool last = --p->refs == 0;
-	pthread_mutex_unlock(&e->lock);
-	if (last) {
-		sodium_memzero(p->token, sizeof(p->token));
-		free(p);
-	}
-}
-
 ht_err endpoint_allow(struct endpoint *e, int64_t slot, int64_t bytes, int64_t until_ns,
     char out_token[static ENDPOINT_TOKEN_HEX + 1])
 {
-	struct pass *p = calloc(1, sizeof(*p));
-	size_t i = 0;
-
-	if (!p)
-		return HT_NOMEM;
-	p->slot = slot;
-	p->bytes = bytes;
-	p->until_ns = until_ns;
-	p->refs = 1;
-	randombytes_buf(p->token, sizeof(p->token));
-	pthread_mutex_lock(&e->lock);
-	while (i < ENDPOINT_PASSES_MAX && e->passes[i])
-		i++;
-	if (i < ENDPOINT_PASSES_MAX)
-		e->passes[i] = p;
-	pthread_mutex_unlock(&e->lock);
-	if (i == ENDPOINT_PASSES_MAX) {
-		free(p);
-		return HT_FULL;
-	}
-	sodium_bin2hex(out_token, ENDPOINT_TOKEN_HEX + 1, p->token, sizeof(p->token));
-	return HT_OK;
+	return passes_allow(&e->passes, slot, bytes, until_ns, out_token);
 }
 
 int64_t endpoint_end(struct endpoint *e, int64_t slot)
 {
-	struct pass *p = NULL;
-
-	pthread_mutex_lock(&e->lock);
-	for (size_t i = 0; i < ENDPOINT_PASSES_MAX && !p; i++) {
-		if (e->passes[i] && e->passes[i]->slot == slot) {
-			p = e->passes[i];
-			e->passes[i] = NULL;
-		}
-	}
-	pthread_mutex_unlock(&e->lock);
-	if (!p)
-		return -1;
-	atomic_store(&p->ended, true);
-	int64_t used = atomic_load(&p->used);
-	pass_drop(e, p);
-	return used;
-}
-
-static bool pass_over(const struct pass *p)
-{
-	return atomic_load(&p->ended) || ht_mono_ns() >= p->until_ns;
-}
-
-/* Every pass is looked at, whole, so that time tells nothing of tokens. */
-static struct pass *pass_find(struct endpoint *e, const uint8_t token[TOKEN_BYTES])
-{
-	struct pass *found = NULL;
-
-	pthread_mutex_lock(&e->lock);
-	for (size_t i = 0; i < ENDPOINT_PASSES_MAX; i++) {
-		struct pass *p = e->passes[i];
-
-		if (p && sodium_memcmp(p->token, token, TOKEN_BYTES) == 0)
-			found = p;
-	}
-	if (found && pass_over(found))
-		found = NULL;
-	if (found)
-		found->refs++;
-	pthread_mutex_unlock(&e->lock);
-	return found;
-}
-
-static int64_t pass_left(const struct pass *p)
-{
-	int64_t left = p->bytes - atomic_load(&p->used);
-
-	return left > 0 ? left : 0;
-}
-
-/* How many of `want` bytes it still carries: they are used then. */
-static size_t pass_take(struct pass *p, size_t want)
-{
-	int64_t used = atomic_load(&p->used), take;
-
-	if (pass_over(p))
-		return 0;
-	do {
-		take = p->bytes - used;
-		take = take < 0 ? 0 : take < (int64_t)want ? take : (int64_t)want;
-	} while (!atomic_compare_exchange_weak(&p->used, &used, used + take));
-	return (size_t)take;
+	return passes_end(&e->passes, slot);
 }
 
 /* ── answers ──────────────────────────────────────────────────────────────────────── */
@@ -272,7 +171,7 @@ static struct pass *pass_of(struct endpoint *e, struct MHD_Connection *c)
 	static const char scheme[] = "Bearer ";
 	const char *text =
 	    MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
-	uint8_t token[TOKEN_BYTES];
+	uint8_t token[PASS_TOKEN_BYTES];
 	size_t len = 0;
 
 	if (!text || strncasecmp(text, scheme, sizeof(scheme) - 1) != 0)
@@ -283,7 +182,15 @@ static struct pass *pass_of(struct endpoint *e, struct MHD_Connection *c)
 		token, sizeof(token), text, ENDPOINT_TOKEN_HEX, NULL, &len, NULL) ||
 	    len != sizeof(token))
 		return NULL;
-	return pass_find(e, token);
+	return passes_find(&e->passes, token);
+}
+
+static struct guest *guest_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
 }
 
 static enum MHD_Result begin(struct endpoint *e, struct MHD_Connection *c,
@@ -298,13 +205,20 @@ static enum MHD_Result begin(struct endpoint *e, struct MHD_Connection *c,
 	struct pass *p = pass_of(e, c);
 	if (!p)
 		return answer(c, 403, "no such pass, or its time is over\n");
+	if (passes_crowded(&e->passes, p)) {
+		passes_drop(&e->passes, p);
+		return answer(
+		    c, 429, "a pass is for %d connections at once\n", PASS_CONNECTIONS);
+	}
 	struct exchange *x = calloc(1, sizeof(*x));
 	if (!x) {
-		pass_drop(e, p);
+		passes_drop(&e->passes, p);
 		return MHD_NO;
 	}
 	x->endpoint = e;
 	x->pass = p;
+	x->guest = guest_of(c);
+	guests_passed(e->guests, x->guest, p->until_ns + LATE_NS);
 	x->arrived = arrived(c);
 	*state = x;
 	return is_down ? down(x, c) : up_begin(x, c);
@@ -331,7 +245,7 @@ static void refund(struct exchange *x, struct MHD_Connection *c)
 	int64_t came = (int64_t)(arrived(c) - x->arrived);
 
 	if (came >= 0 && came < x->given)
-		atomic_fetch_sub(&x->pass->used, x->given - came);
+		pass_refund(x->pass, x->given - came);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *c, void **state,
@@ -343,9 +257,30 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state,
 		return;
 	if (x->given && code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		refund(x, c);
-	pass_drop(arg, x->pass);
+	guests_again(x->endpoint->guests, x->guest, ht_mono_ns());
+	passes_drop(&x->endpoint->passes, x->pass);
 	free(x);
 	*state = NULL;
+}
+
+/* From accept() on, before a handshake, until just before close(). */
+static void on_connection(void *arg, struct MHD_Connection *c, void **guest,
+    enum MHD_ConnectionNotificationCode code)
+{
+	struct endpoint *e = arg;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		guests_leave(e->guests, *guest);
+		*guest = NULL;
+		return;
+	}
+	const union MHD_ConnectionInfo *fd =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *from =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (fd)
+		*guest = guests_enter(e->guests, fd->connect_fd,
+		    from ? from->client_addr : NULL, ht_mono_ns());
 }
 
 /* ── life ─────────────────────────────────────────────────────────────────────────── */
@@ -404,8 +339,8 @@ static ht_err listen_on(
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, e, MHD_OPTION_ARRAY,
-	    e->cert ? tls : &tls[3], MHD_OPTION_END);
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, e, MHD_OPTION_NOTIFY_CONNECTION,
+	    on_connection, e, MHD_OPTION_ARRAY, e->cert ? tls : &tls[3], MHD_OPTION_END);
 	if (!e->daemon)
 		return ht_fault_set(fault, HT_IO,
 		    "throughput: cannot listen on %s port %u (%s): is another program "
@@ -424,13 +359,16 @@ ht_err endpoint_start(
 
 	if (!e)
 		return HT_NOMEM;
-	pthread_mutex_init(&e->lock, NULL);
+	passes_init(&e->passes);
 	e->block = malloc(BLOCK_BYTES);
 	ht_err err = !e->block ? HT_NOMEM : sodium_init() < 0 ? HT_UNSUPPORTED : HT_OK;
 	if (!err) {
 		randombytes_buf(e->block, BLOCK_BYTES);
 		err = read_certificate(e, o, fault);
 	}
+	if (!err)
+		err =
+		    guests_start(o->grace_ns ? o->grace_ns : GRACE_NS, true, &e->guests);
 	if (!err)
 		err = listen_on(e, o, fault);
 	if (err) {
@@ -452,11 +390,8 @@ void endpoint_stop(struct endpoint *e)
 		return;
 	if (e->daemon)
 		MHD_stop_daemon(e->daemon);
-	for (size_t i = 0; i < ENDPOINT_PASSES_MAX; i++) {
-		if (e->passes[i])
-			pass_drop(e, e->passes[i]);
-	}
-	pthread_mutex_destroy(&e->lock);
+	guests_stop(e->guests);
+	passes_fini(&e->passes);
 	if (e->key)
 		sodium_memzero(e->key, strlen(e->key));
 	free(e->key);

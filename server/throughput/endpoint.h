@@ -5,8 +5,9 @@
  *
  * Both only with a pass ("Authorization: Bearer <token>") that was made for a slot: it
  * ends with the slot, and carries so many bytes, both ways together, on all connections
- * together. 403 for another token, 413 for more bytes than it has left; a connection on
- * which it runs dry, or out of time, is closed. */
+ * together. 403 for another token, 413 for more bytes than it has left, 429 for more than
+ * 40 connections; a connection on which it runs dry, or out of time, is closed, and so is
+ * one that shows no pass within ten seconds, whatever it sends (guests.h). */
 #ifndef HT_SERVER_THROUGHPUT_ENDPOINT_H
 #define HT_SERVER_THROUGHPUT_ENDPOINT_H
 
@@ -22,6 +23,7 @@ struct endpoint_options {
 	const char *address;
 	uint16_t port;                    /* 0: the kernel chooses */
 	const char *cert_file, *key_file; /* NULL: HTTP without TLS */
+	int64_t grace_ns; /* how long a connection may do without a pass; 0: 10 s */
 };
 
 HT_MUST_CHECK ht_err endpoint_start(

@@ -183,14 +183,15 @@ static bool same(const struct lookup_waiting *w, const char *agent, const char *
 	return strcmp(w->agent, agent) == 0 && strcmp(w->link, link) == 0;
 }
 
-/* Those that began to ask before this one did; none before one that has a slot. */
+/* Those that began to ask before this one did. Who asks anew comes last, also who has
+ * a slot: else it would overtake all others with each slot, all night. */
 static void add_waiting(
     const struct lookup_waiting *w, size_t n, const char *agent, struct lookup *l)
 {
-	int64_t mine_ms = l->n_replaced ? INT64_MIN : l->ask.now_ms;
+	int64_t mine_ms = INT64_MAX;
 
 	for (size_t i = 0; i < n; i++) {
-		if (same(&w[i], agent, l->asked.id) && !l->n_replaced)
+		if (same(&w[i], agent, l->asked.id))
 			mine_ms = w[i].since_ms;
 	}
 	for (size_t i = 0; i < n; i++) {

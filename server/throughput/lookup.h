@@ -11,7 +11,8 @@
 enum { LOOKUP_LIVE_MAX = 64, LOOKUP_WAITING_MAX = 64 };
 #define LOOKUP_WAITS_MS INT64_C(12000) /* who asks again asks within that */
 
-/* Who was told to ask again, and since when: so that nobody is overtaken for ever. */
+/* Who was told to ask again, and since when: so that nobody is overtaken for ever. No two
+ * have one since_ms. */
 struct lookup_waiting {
 	char agent[HT_ID_MAX + 1], link[HT_ID_MAX + 1];
 	int64_t since_ms, last_ms;

@@ -60,7 +60,7 @@ class Line:
 class FarEnd:
     """The endpoint with one pass."""
 
-    def __init__(self, address, folder=None, bytes=1 << 40, seconds=600):
+    def __init__(self, address, folder=None, bytes=1 << 40, seconds=600, grace=None):
         from built import BUILD
         argv = [BUILD / "tests/e2e/throughput/throughput_far_end", address, bytes, seconds]
         self.ca = None
@@ -69,8 +69,9 @@ class FarEnd:
             pki = Pki(folder)
             argv += pki.issue("far-end", f"IP:{address}")
             self.ca = pki.ca
+        env = {**os.environ, **({"FAR_END_GRACE_MS": str(int(grace * 1000))} if grace else {})}
         self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, text=True, env=env)
         port, self.token = self.process.stdout.readline().split()
         self.port = int(port)
         self.url = f"{'https' if folder else 'http'}://{address}:{port}"

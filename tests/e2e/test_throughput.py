@@ -87,6 +87,9 @@ def test_slots(desk):
     assert got["ok"] and fields["bytes"] == str(1 << 20) and fields["seconds"] == "60"
     assert fields["url"].startswith("https://127.0.0.1:") and len(fields["token"]) == 64
     assert abs(int(fields["now"]) / 1000 - time.time()) < 60
+    # Whoever starts anew has its slot replaced, while nobody waits for it.
+    again = y_ty.slot("y-ty-wan")["fields"]
+    assert again["slot"] != fields["slot"] and again["token"] != fields["token"]
 
     # A sibling, and what both hang on, wait; so does the same link from elsewhere.
     assert refused(a_lu.slot("a-lu-wan"), "test of y-ty-wan by y-ty-1 is under way and shares the link hub") > 0
@@ -94,13 +97,12 @@ def test_slots(desk):
     # Nobody tests, or ends, what is another's.
     refused(a_lu.slot("y-ty-wan"), "is another agency's")
     refused(a_lu.slot("nowhere"), "no link nowhere")
-    a_lu.end(fields["slot"])
+    a_lu.end(again["slot"])
     refused(a_lu.slot("a-lu-wan"), "under way")
     refused(a_lu.slot("a-lu-wan", seconds=100000), "not as the protocol says")
 
-    # Whoever starts anew has its slot replaced; who gives it back makes room.
-    again = y_ty.slot("y-ty-wan")["fields"]
-    assert again["slot"] != fields["slot"] and again["token"] != fields["token"]
+    # Others wait: it has what it has, and its turn after theirs. Who gives it back makes room.
+    refused(y_ty.slot("y-ty-wan"), "has waited longer")
     y_ty.end(again["slot"], bytes=777)
     until("the slot has ended", lambda: slots(p, "ended_ms IS NULL") == [])
     # The hub's agent asked before the sibling did for the last time, but after its first.
@@ -169,10 +171,10 @@ def far_end(folder=None, **options):
         e.process.kill()
 
 
-def request(e, method, path, token=None, body=None, headers=None, head=False):
+def request(e, method, path, token=None, body=None, headers=None, head=False, source="127.0.0.1"):
     trust = ssl.create_default_context(cafile=str(e.ca)) if e.ca else None
-    c = (http.client.HTTPSConnection("127.0.0.1", e.port, timeout=20, context=trust) if trust
-         else http.client.HTTPConnection("127.0.0.1", e.port, timeout=20))
+    c = (http.client.HTTPSConnection("127.0.0.1", e.port, timeout=20, context=trust, source_address=(source, 0)) if trust
+         else http.client.HTTPConnection("127.0.0.1", e.port, timeout=20, source_address=(source, 0)))
     try:
         c.request(method, path, body, {**({"Authorization": f"Bearer {token}"} if token else {}),
                                        **(headers or {})})
@@ -237,6 +239,74 @@ def test_endpoint_keeps_to_its_time():
                     got += len(data)
         assert 0 < got < 1 << 40
         assert request(e, "GET", "/down?bytes=10", e.token)[0] == 403
+
+
+UNFINISHED = b"GET /down?bytes=10 HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_endpoint_is_kept_from_nobody(tmp_path, tls):
+    """More connections than it takes, none with a pass, each of which sends a little again and again."""
+    with far_end(tmp_path if tls else None) as e, contextlib.ExitStack() as stack:
+        stop = threading.Event()
+        held = []
+
+        def hold_them():
+            while not stop.is_set():
+                for c in held[:]:
+                    with contextlib.suppress(OSError):
+                        c.sendall(b"X: y\r\n" if not tls else b"\0")
+                stop.wait(0.5)
+
+        for _ in range(400):
+            c = stack.enter_context(socket.create_connection(("127.0.0.1", e.port), timeout=20))
+            with contextlib.suppress(OSError):
+                c.sendall(UNFINISHED if not tls else b"\x16\x03\x01\x02\x00\x01")
+            held.append(c)
+        holder = threading.Thread(target=hold_them)
+        holder.start()
+        try:
+            for source in ("127.0.0.1", "127.0.0.2"):
+                status, body = request(e, "GET", "/down?bytes=1000", e.token, source=source)
+                assert (status, len(body)) == (200, 1000), source
+        finally:
+            stop.set()
+            holder.join()
+
+
+def test_endpoint_waits_for_no_pass_for_ever():
+    with far_end(grace=0.3) as e:
+        with socket.create_connection(("127.0.0.1", e.port), timeout=20) as c:
+            c.sendall(UNFINISHED)
+            c.settimeout(0.05)
+            until("it is closed, though it goes on sending", lambda: goes_on(c) is False)
+        # A pass outlasts that: the answer to a slow body comes after it.
+        with socket.create_connection(("127.0.0.1", e.port), timeout=20) as c:
+            c.sendall(f"PUT /up HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n"
+                      f"Authorization: Bearer {e.token}\r\n\r\n".encode())
+            began = time.monotonic()
+            c.settimeout(0.05)
+            for _ in range(13):
+                c.sendall(b"x")
+                with pytest.raises(TimeoutError):
+                    c.recv(1000)
+            assert time.monotonic() - began > 2 * 0.3
+            c.settimeout(20)
+            c.sendall(b"x")
+            answer = http.client.HTTPResponse(c)
+            answer.begin()
+            assert answer.read() == b'{"bytes":14}\n'
+
+
+def goes_on(c):
+    """One more line of an endless header; False: the other side has closed."""
+    try:
+        c.sendall(b"X: y\r\n")
+        return c.recv(1) != b""
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
 
 
 # ── the probe and endpoints that misbehave ───────────────────────────────────────────
@@ -433,7 +503,7 @@ def test_the_rate_of_a_line(tmp_path):
     rates = [2_000_000, 10_000_000, 100_000_000]
 
     def one(rate):
-        return tbf_line.inside("measure", str(tmp_path / str(rate)), [rate])[0]
+        return tbf_line.inside("measure", str(tmp_path / str(rate)), [rate], True, None, {"duration": "8s"})[0]
 
     with concurrent.futures.ThreadPoolExecutor(len(rates)) as pool:
         for rate, got in zip(rates, pool.map(one, rates)):

@@ -9,7 +9,10 @@ CREATE TABLE throughput_slot (
   bytes_max INTEGER NOT NULL,                -- that it may cost
   ended_ms INTEGER,                          -- NULL: it lasts until expires_ms
   bytes INTEGER,                             -- that it cost; NULL: not known, bytes_max is counted
-  outcome TEXT                               -- the agent's word, or 'expired', 'replaced', 'not taken'
+  outcome TEXT,                              -- the agent's word, or 'expired', 'replaced', 'not taken'
+  request TEXT                               -- the question's id: who asks twice has the same slot
 );
+CREATE INDEX throughput_slot_granted ON throughput_slot (granted_ms);
+CREATE INDEX throughput_slot_request ON throughput_slot (agent, request);
 CREATE INDEX throughput_slot_link ON throughput_slot (link, granted_ms);
 CREATE INDEX throughput_slot_live ON throughput_slot (expires_ms) WHERE ended_ms IS NULL;

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "server/throughput/sql.h"
 #include "unit/server/store/store_test.h"
 
 #define NOW INT64_C(1519862400000) /* 2018-03-01 00:00 UTC */
@@ -183,6 +184,69 @@ static void test_live(void **state)
 	assert_int_equal(l->n_live, 2);
 }
 
+/* One NULL for each placeholder. */
+static const char *nulls(const char *sql)
+{
+	static const char all[] = "nnnnnnnnn";
+	size_t n = 0;
+
+	for (const char *at = sql; (at = strchr(at, '$')); at++)
+		n = (size_t)(at[1] - '0') > n ? (size_t)(at[1] - '0') : n;
+	return all + sizeof(all) - 1 - n;
+}
+
+/* The account grows for 400 days and is searched on the writer, with each question. */
+static void test_the_account_is_never_scanned(void **state)
+{
+	char text[SLOT_SQL_COUNT][1024];
+	const char *plans[SLOT_SQL_COUNT];
+	const struct db_sql table = { "plan", plans, SLOT_SQL_COUNT };
+
+	assert_ok(db_script(db,
+	    "INSERT INTO throughput_slot (agent, link, endpoint, granted_ms, expires_ms,"
+	    " bytes_max, ended_ms) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + "
+	    "1"
+	    " FROM n WHERE i < 2000) SELECT 'y-1', 'l' || i % 20, 1, i, i, 1, i FROM n"));
+	for (int analyzed = 0; analyzed < 2; analyzed++) {
+		for (int i = 0; i < SLOT_SQL_COUNT; i++) {
+			snprintf(text[i], sizeof(text[i]), "EXPLAIN QUERY PLAN %s",
+			    slot_sql.sql[i]);
+			plans[i] = text[i];
+			struct db_rows *r = db_start(db, &table, i, nulls(text[i]));
+			ht_err err;
+
+			while (!(err = db_next(r))) {
+				const char *step = db_text(r, 3);
+
+				if (strstr(step, "SCAN throughput_slot"))
+					fail_msg("%s: %s", slot_sql.sql[i], step);
+			}
+			assert_int_equal(err, HT_NOTFOUND);
+			db_done(r);
+		}
+		assert_ok(db_script(db, "ANALYZE"));
+	}
+}
+
+static void test_what_is_old_is_forgotten(void **state)
+{
+	int64_t left = -1;
+	static const char *const count[] = { "SELECT count(*) FROM throughput_slot" };
+	static const struct db_sql table = { "count", count, 1 };
+
+	assert_ok(db_script(db,
+	    "INSERT INTO throughput_slot (agent, link, endpoint, granted_ms, expires_ms,"
+	    " bytes_max) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+	    " FROM n WHERE i < 150) SELECT 'y-1', 'l', 1, i, i, 1 FROM n"));
+	for (int i = 0; i < 2; i++)
+		assert_ok(db_exec(db, &slot_sql, SLOT_SQL_FORGET, "i", INT64_C(141)));
+	struct db_rows *r = db_start(db, &table, 0, "");
+	assert_ok(db_next(r));
+	left = db_int(r, 0);
+	db_done(r);
+	assert_int_equal(left, 10);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -194,6 +258,8 @@ int main(void)
 		TEST(test_maintenance),
 		TEST(test_spent),
 		TEST(test_live),
+		TEST(test_the_account_is_never_scanned),
+		TEST(test_what_is_old_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
