@@ -174,6 +174,7 @@ static ht_err read_live(struct db *db, const char *agent, struct lookup *l)
 			.expires_ms = db_int(r, 4) };
 		l->n_live++;
 	}
+	l->ask.crowded = l->n_live + l->n_replaced == LOOKUP_LIVE_MAX;
 	db_done(r);
 	return err == HT_NOTFOUND ? HT_OK : err;
 }

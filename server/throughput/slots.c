@@ -217,6 +217,15 @@ static bool refuse_shared(const struct slots_rules *r, const struct slots_ask *a
 	return false;
 }
 
+/* What cannot be compared with all might share an uplink with one of them. */
+static bool refuse_crowd(
+    const struct slots_ask *ask, size_t n_live, struct slots_verdict *v)
+{
+	return ask->crowded &&
+	       refuse(
+		   v, WAIT_S, "%zu tests are under way, as many as are compared", n_live);
+}
+
 /* What a test may bring: a link of unknown rate counts for its part of the endpoint. */
 static int64_t load_of(const struct slots_rules *r, const struct slots_link *l)
 {
@@ -253,6 +262,7 @@ void slots_judge(const struct slots_rules *rules, const struct slots_ask *ask,
 		    !refuse_hour(rules, ask, &v) && !refuse_busy(rules, ask, &v) &&
 		    !refuse_budget(rules, ask, &v) &&
 		    !refuse_shared(rules, ask, live, n_live, &v) &&
+		    !refuse_crowd(ask, n_live, &v) &&
 		    !refuse_capacity(rules, ask, live, n_live, &v);
 	*out = v;
 }

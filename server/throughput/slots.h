@@ -66,6 +66,7 @@ struct slots_rules {
 struct slots_ask {
 	struct slots_link link;
 	bool endpoint;
+	bool crowded; /* more tests may be under way than are in `live` */
 	int64_t bytes, now_ms;
 	const char *state;         /* of link_fact; NULL: none */
 	int64_t used_ms;           /* age of the rates; INT64_MAX: none */

@@ -184,6 +184,25 @@ static void test_live(void **state)
 	assert_int_equal(l->n_live, 2);
 }
 
+/* What is not read could share an uplink with what is asked for: it is said. */
+static void test_crowded(void **state)
+{
+	look("y-1", "y-wan");
+	assert_false(l->ask.crowded);
+	assert_ok(db_script(db,
+	    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
+	    "64)"
+	    "INSERT INTO throughput_slot (agent, link, endpoint, granted_ms, expires_ms,"
+	    " bytes_max) SELECT 'z-' || i, 'z-' || i, 0, 1519862390000, 1519862490000, 9"
+	    " FROM n"));
+	look("y-1", "y-wan");
+	assert_int_equal(l->n_live, LOOKUP_LIVE_MAX);
+	assert_true(l->ask.crowded);
+	assert_ok(db_script(db, "DELETE FROM throughput_slot WHERE agent = 'z-1'"));
+	look("y-1", "y-wan");
+	assert_false(l->ask.crowded);
+}
+
 /* One NULL for each placeholder. */
 static const char *nulls(const char *sql)
 {
@@ -258,6 +277,7 @@ int main(void)
 		TEST(test_maintenance),
 		TEST(test_spent),
 		TEST(test_live),
+		TEST(test_crowded),
 		TEST(test_the_account_is_never_scanned),
 		TEST(test_what_is_old_is_forgotten),
 	};

@@ -276,6 +276,13 @@ static void test_uplink(void **state)
 	assert_true(verdict.granted);
 }
 
+static void test_crowd(void **state)
+{
+	ask.crowded = true;
+	judge(NULL, 0);
+	refused("0 tests are under way, as many as are compared", 5);
+}
+
 static void test_capacity(void **state)
 {
 	struct slots_live live[3];
@@ -332,6 +339,7 @@ int main(void)
 		cmocka_unit_test_setup(test_hour, setup),
 		cmocka_unit_test_setup(test_budget, setup),
 		cmocka_unit_test_setup(test_uplink, setup),
+		cmocka_unit_test_setup(test_crowd, setup),
 		cmocka_unit_test_setup(test_capacity, setup),
 	};
 
