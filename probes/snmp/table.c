@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #include "probes/snmp/iftype.h"
 
 enum { TEXT_MAX = 255, ROWS_FIRST = 16, TEXT_COST = 16 /* of the allocator */ };
@@ -130,34 +132,12 @@ bool table_lacks(const struct table *t, enum table_number n)
 	return false;
 }
 
-/* Bytes of the UTF-8 sequence at p, 0 when it is none (RFC 3629). */
-static size_t utf8_len(const uint8_t *p, size_t left)
-{
-	size_t n = p[0] < 0x80                   ? 1
-		   : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-		   : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-		   : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-						 : 0;
-
-	if (n == 0 || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if (n == 3 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f)))
-		return 0;
-	if (n == 4 && ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)))
-		return 0;
-	return n;
-}
-
 static size_t put_text(char out[static TEXT_MAX + 1], const uint8_t *bytes, size_t len)
 {
 	size_t at = 0;
 
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_len(bytes + i, len - i);
+		size_t n = ht_utf8_len(bytes + i, len - i);
 		bool plain = n > 1 || (n == 1 && bytes[i] >= ' ' && bytes[i] != 0x7f);
 
 		if (at + (plain ? n : 1) > TEXT_MAX)
