@@ -138,7 +138,7 @@ static ht_err hour_load(struct hour *t, int64_t hour_ms)
 
 static ht_err count_gap(struct hour *t, int64_t at_ms, int gap)
 {
-	int64_t hour_ms = at_ms - at_ms % USAGE_HOUR_MS;
+	int64_t hour_ms = usage_hour_of(at_ms);
 
 	if (at_ms < t->closed_ms)
 		return HT_OK;
@@ -155,7 +155,7 @@ static ht_err spread(
 
 	if (from_ms < t->closed_ms)
 		from_ms = t->closed_ms;
-	for (int64_t at = from_ms - from_ms % USAGE_HOUR_MS; at < to_ms && !err;
+	for (int64_t at = usage_hour_of(from_ms); at < to_ms && !err;
 	     at += USAGE_HOUR_MS) {
 		err = hour_load(t, at);
 		if (!err)

@@ -120,7 +120,7 @@ ht_err bandwidth_figures(struct db *db, const char *link, int64_t from_ms, int64
 	if (err)
 		return err;
 	struct db_rows *r = db_start(db, &bandwidth_sql, BANDWIDTH_SQL_HOURS, "sii", link,
-	    from_ms - from_ms % USAGE_HOUR_MS, to_ms);
+	    usage_hour_of(from_ms), to_ms);
 	while (!err && !(err = db_next(r))) {
 		struct usage_hour h;
 		size_t len;
@@ -193,7 +193,7 @@ static ht_err month_close(
 	    u->busy_hour < 0 ? INT64_MIN : (int64_t)u->busy_hour, row_id);
 	return err ? err
 		   : db_exec(db, &bandwidth_sql, BANDWIDTH_SQL_HOURS_DROP, "si", link,
-			 to_ms - to_ms % USAGE_HOUR_MS);
+			 usage_hour_of(to_ms));
 }
 
 static ht_err close_months(

@@ -402,6 +402,42 @@ static void test_month(void **state)
 	world_is(w, "SELECT count(*) FROM bandwidth_hour WHERE length(slots) > 4", "0");
 }
 
+/* An agent that counts centuries back: nothing lands before there were agents, and the
+ * window's arithmetic holds. */
+static void test_centuries_back(void **state)
+{
+	struct world *w = *state;
+	struct device d = router("own");
+
+	poll_now(w, &d);
+	minutes(w, &d, 12, 8e6, 1e6);
+	w->now_ms += MINUTE;
+	for (int i = 0; i < 12; i++) {
+		int64_t t = -INT64_C(3530000000) + i * 60; /* with the base: in 1969 */
+
+		world_say(w, "own",
+		    "{\"n\":\"snmp/xa-wan/link_interface\",\"vs\":\"xa-wan:eth0\","
+		    "\"t\":%" PRId64 "},"
+		    "{\"n\":\"if/xa-wan:eth0/in_octets\",\"u\":\"count\",\"v\":%d,"
+		    "\"t\":%" PRId64 "},"
+		    "{\"n\":\"if/xa-wan:eth0/out_octets\",\"u\":\"count\",\"v\":%d,"
+		    "\"t\":%" PRId64 "},"
+		    "{\"n\":\"throughput/xa-wan/status\",\"vs\":\"ok\",\"t\":-1e10},"
+		    "{\"n\":\"throughput/xa-wan/down\",\"u\":\"bit/s\",\"v\":1e6,"
+		    "\"t\":-1e10}",
+		    t, 1000000 * i, t, 1000000 * i, t);
+		w->now_ms += 1000;
+	}
+	w->now_ms += HOUR;
+	world_beat(w);
+	world_fold(w);
+	world_is(
+	    w, "SELECT count(*) FROM bandwidth_hour WHERE hour_ms < 1577836800000", "0");
+	world_is(
+	    w, "SELECT count(*) FROM bandwidth_test WHERE at_ms < 1577836800000", "0");
+	world_near(w, DOC("down.used.peak"), 8e6);
+}
+
 static const char *const tables[] = { "bandwidth_hour", "bandwidth_month",
 	"bandwidth_poll", "bandwidth_test", "link_bandwidth", "index_value", "problem" };
 
@@ -491,6 +527,7 @@ int main(void)
 		T(test_old_test),
 		T(test_strangers),
 		T(test_month),
+		T(test_centuries_back),
 		T(test_refold),
 		T(test_removed),
 	};
