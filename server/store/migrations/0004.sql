@@ -55,7 +55,7 @@ CREATE TABLE link_path (                     -- over which network a link was se
   link TEXT NOT NULL, agent TEXT NOT NULL, from_ms INTEGER NOT NULL,
   last_ms INTEGER NOT NULL,                  -- newest trace that said the same
   network TEXT NOT NULL,                     -- 'province-wan', 'government-wan', 'internet', 'unknown'
-  reached INTEGER NOT NULL,                  -- 1: the newest trace came to its target
+  reached INTEGER NOT NULL,                  -- 1: its traces came to their target
   target TEXT, reason TEXT NOT NULL, trace TEXT,   -- of the newest
   journal_id INTEGER NOT NULL,
   PRIMARY KEY (link, agent, from_ms)
