@@ -32,7 +32,7 @@ static ht_err read_registry(struct db *db, struct bandwidth_link *l)
 		l->facts.way[BANDWIDTH_DOWN].contracted = db_double(r, 1);
 		l->facts.way[BANDWIDTH_UP].contracted = db_double(r, 2);
 		text_copy(l->provider, sizeof(l->provider), db_text(r, 3));
-		l->has_router = !db_is_null(r, 4);
+		l->has_router = db_int(r, 4) != 0;
 		l->registry_journal = db_int(r, 5);
 	}
 	db_done(r);

@@ -1,9 +1,17 @@
 -- What is used and measured of links, over which network they run, and what follows for
 -- the WAN. Times are Unix milliseconds. All of it is derived: folds over the journal.
 
+CREATE TABLE bandwidth_link (                -- what the registry said as of the newest row folded
+  link TEXT PRIMARY KEY, agency TEXT NOT NULL,
+  contracted_down_bps INTEGER, contracted_up_bps INTEGER,
+  provider TEXT, has_router INTEGER NOT NULL, journal_id INTEGER NOT NULL,
+  born_ms INTEGER NOT NULL,                  -- what was measured before is of another line; 0: the first of its id
+  removed_ms INTEGER                         -- NULL: it is there
+) WITHOUT ROWID;
 CREATE TABLE bandwidth_hour (                -- five-minute means of what went over a link, by who polled it
   link TEXT NOT NULL, hour_ms INTEGER NOT NULL, agent TEXT NOT NULL,
   slots BLOB NOT NULL,                       -- see server/derive/usage.h
+  first_journal INTEGER NOT NULL, last_journal INTEGER NOT NULL,   -- rows that it stands on
   PRIMARY KEY (link, hour_ms, agent)
 ) WITHOUT ROWID;
 CREATE TABLE bandwidth_month (               -- a month that is over, when its hours are given up

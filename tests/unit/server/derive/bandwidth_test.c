@@ -207,6 +207,89 @@ static void test_backlog(void **state)
 	    "2");
 }
 
+/* Cut off twice before the first backlog comes: both holes are filled. */
+static void test_two_holes(void **state)
+{
+	struct world *w = *state;
+	struct device d = router("own"), away[2];
+	int64_t cut[2];
+
+	poll_now(w, &d);
+	for (int hole = 0; hole < 2; hole++) {
+		minutes(w, &d, 30, 4e6, 1e6);
+		cut[hole] = w->now_ms;
+		away[hole] = d;
+		run(&d, 3600, 6e6, 1e6);
+		w->now_ms += HOUR;
+		poll_now(w, &d);
+	}
+	minutes(w, &d, 30, 4e6, 1e6);
+	w->lane = JOURNAL_HIST;
+	for (int hole = 0; hole < 2; hole++) {
+		for (int i = 0; i < 60; i++) {
+			w->at_ms = cut[hole] + (i + 1) * MINUTE;
+			run(&away[hole], 60, 6e6, 1e6);
+			poll_now(w, &away[hole]);
+		}
+	}
+	w->lane = JOURNAL_DATA;
+	w->at_ms = 0;
+	w->now_ms += HOUR;
+	world_beat(w);
+	world_fold(w);
+	world_is(w, DOC("used_window.observed"), "42"); /* 3.5 h, all of them */
+	world_near(w, DOC("down.used.peak"), 6e6);
+	world_near(w, DOC("down.used.mean"), (18 * 4e6 + 24 * 6e6) / 42);
+}
+
+/* Old rows go; what came late stays in the journal for longer than what it fills. Folded
+ * again and again, hours hold what they held. */
+static void test_refold_over_the_edge(void **state)
+{
+	static const char *const hours[] = { "bandwidth_hour" };
+	struct world *w = *state;
+	struct device d = router("own"), away;
+	int64_t cut, edge;
+
+	poll_now(w, &d);
+	minutes(w, &d, 90, 4e6, 1e6);
+	cut = w->now_ms;
+	away = d;
+	run(&d, 2 * 3600, 6e6, 1e6);
+	w->now_ms += 2 * HOUR;
+	poll_now(w, &d);
+	minutes(w, &d, 100, 4e6, 1e6);
+	w->lane = JOURNAL_HIST;
+	for (int i = 0; i < 119; i++) { /* of each slot half, and a restart */
+		w->at_ms = cut + (i + 1) * MINUTE;
+		run(&away, 60, 6e6, 1e6);
+		if (i == 40)
+			away.uptime_s = 10;
+		if (i % 5 < 3)
+			poll_now(w, &away);
+	}
+	w->lane = JOURNAL_DATA;
+	w->at_ms = 0;
+	minutes(w, &d, 200, 5e6, 1e6);
+	world_fold(w);
+	char *live = world_dump(w, hours, 1);
+	assert_true(strlen(live) > 500);
+	edge = (int64_t)world_number(w, "SELECT max(id) - 250 FROM journal");
+	for (int i = 0; i < 3; i++, edge += 40) {
+		char sql[100];
+
+		snprintf(sql, sizeof(sql),
+		    "DELETE FROM journal WHERE source = 'agent' AND id < %" PRId64, edge);
+		assert_ok(db_script(w->db, sql));
+		assert_ok(run_forget(w->db, "bandwidth"));
+		world_fold(w);
+		char *again = world_dump(w, hours, 1);
+		world_same(live, again);
+		free(again);
+	}
+	free(live);
+}
+
 /* A device that answers from a cache for a minute: neither nothing nor twice as much. */
 static void test_cached_counters(void **state)
 {
@@ -488,8 +571,7 @@ static void test_refold(void **state)
 	free(again);
 	assert_ok(run_forget(w->db, "bandwidth"));
 	world_fold(w);
-	again = world_dump(w, tables, 4);
-	live[strlen(again)] = '\0';
+	again = world_dump(w, tables, HT_COUNT(tables)); /* each contract in its time */
 	world_same(live, again);
 	free(again);
 	free(live);
@@ -511,6 +593,30 @@ static void test_removed(void **state)
 	world_is(w, "SELECT count(*) FROM link_bandwidth", "0");
 	world_is(w, "SELECT count(*) FROM problem WHERE closed_ms IS NULL", "0");
 	world_is(w, "SELECT count(*) FROM bandwidth_hour", "1");
+	/* Another line gets its id: what was measured is not its. */
+	w->now_ms += DAY;
+	world_edit(w, "link.put",
+	    "{\"id\":\"xa-wan\",\"agency\":\"xa\",\"role\":\"primary\",\"kind\":"
+	    "\"internet\",\"contracted_down_bps\":90000000}");
+	world_fold(w);
+	world_is(w, DOC("down.measured.value"), "NULL");
+	world_is(w, DOC("down.used.value"), "NULL");
+	world_is(w, DOC("used_window.observed"), "0");
+	world_is(w, DOC("newest_test"), "NULL");
+	world_is(w, "SELECT findings FROM link_bandwidth", "[]");
+	minutes(w, &d, 70, 10e6, 1e6);
+	world_fold(w);
+	world_near(w, DOC("down.used.peak"), 10e6);
+	/* What is left of a line that is long gone goes. */
+	w->now_ms += MINUTE;
+	world_edit(w, "link.remove", "{\"id\":\"xa-wan\"}");
+	w->now_ms += 401 * DAY;
+	world_edit(w, "link.put",
+	    "{\"id\":\"xa-2\",\"agency\":\"xa\",\"role\":\"backup\",\"kind\":"
+	    "\"internet\"}");
+	world_fold(w);
+	world_is(w, "SELECT count(*) FROM bandwidth_hour", "0");
+	world_is(w, "SELECT count(*) FROM bandwidth_test", "0");
 }
 
 int main(void)
@@ -521,6 +627,8 @@ int main(void)
 		T(test_used),
 		T(test_gaps),
 		T(test_backlog),
+		T(test_two_holes),
+		T(test_refold_over_the_edge),
 		T(test_cached_counters),
 		T(test_told_once),
 		T(test_throughput),
