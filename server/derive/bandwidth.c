@@ -409,4 +409,5 @@ const struct fold fold_bandwidth = {
 	.apply = apply,
 	.reset = reset,
 	.settle = settle,
+	.alone = true,
 };

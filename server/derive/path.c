@@ -189,4 +189,5 @@ const struct fold fold_path = {
 	.apply = apply,
 	.reset = reset,
 	.bulk = true,
+	.alone = true,
 };

@@ -145,4 +145,5 @@ const struct fold fold_smoke = {
 	.apply = apply,
 	.reset = reset,
 	.bulk = true,
+	.alone = true,
 };
