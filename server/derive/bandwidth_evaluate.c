@@ -330,12 +330,13 @@ static ht_err store(struct db *db, const struct bandwidth_link *l, const char *f
 
 	if (!err)
 		err = db_exec(db, &bandwidth_sql, BANDWIDTH_SQL_PUT,
-		    "ssiIiDiDDDiDDDiDDdss", l->link, l->agency, l->now_ms, next_look(l),
+		    "ssiIiDiDDDiDDDiDDdssI", l->link, l->agency, l->now_ms, next_look(l),
 		    bits, d->negotiated, l->negotiated.journal_id, d->measured,
 		    d->measured_low, d->measured_high,
 		    l->measured[BANDWIDTH_DOWN].journal_id, u->measured, u->measured_low,
 		    u->measured_high, l->measured[BANDWIDTH_UP].journal_id, d->used_p95,
-		    u->used_p95, l->facts.used_coverage, findings, document);
+		    u->used_p95, l->facts.used_coverage, findings, document,
+		    l->measured[BANDWIDTH_DOWN].at_ms);
 	if (!err && changed)
 		err = facts_index_dirty(db, l->agency, l->now_ms);
 	if (!err && before[0] && strcmp(before, l->agency) != 0)

@@ -107,8 +107,9 @@ static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	    " negotiated_bps, negotiated_journal, measured_down_bps, measured_down_low,"
 	    " measured_down_high, measured_down_journal, measured_up_bps,"
 	    " measured_up_low, measured_up_high, measured_up_journal, used_down_p95,"
-	    " used_up_p95, used_coverage, findings, document) VALUES ($1, $2, $3, $4,"
-	    " $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
+	    " used_up_p95, used_coverage, findings, document, measured_down_ms)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+	    " $16, $17, $18, $19, $20, $21)"
 	    " ON CONFLICT (link) DO UPDATE SET agency = excluded.agency,"
 	    " computed_ms = excluded.computed_ms, due_ms = excluded.due_ms,"
 	    " contradicted = excluded.contradicted,"
@@ -125,7 +126,8 @@ static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	    " used_down_p95 = excluded.used_down_p95,"
 	    " used_up_p95 = excluded.used_up_p95,"
 	    " used_coverage = excluded.used_coverage, findings = excluded.findings,"
-	    " document = excluded.document",
+	    " document = excluded.document,"
+	    " measured_down_ms = excluded.measured_down_ms",
 	[BANDWIDTH_SQL_DUE] = "SELECT link FROM link_bandwidth WHERE due_ms <= $1"
 			      " ORDER BY due_ms, link LIMIT 1",
 	[BANDWIDTH_SQL_NEXT_DUE] =

@@ -51,6 +51,7 @@ CREATE TABLE link_bandwidth (                -- contracted, negotiated, measured
   contradicted INTEGER NOT NULL,             -- 1 down, 2 up: what is contracted is contradicted
   negotiated_bps REAL, negotiated_journal INTEGER,
   measured_down_bps REAL, measured_down_low REAL, measured_down_high REAL, measured_down_journal INTEGER,
+  measured_down_ms INTEGER,
   measured_up_bps REAL, measured_up_low REAL, measured_up_high REAL, measured_up_journal INTEGER,
   used_down_p95 REAL, used_up_p95 REAL, used_coverage REAL NOT NULL,
   findings TEXT NOT NULL,                    -- JSON list
@@ -89,5 +90,7 @@ CREATE TABLE rtt_part (                      -- round trips of a quarter of an h
   link TEXT NOT NULL, from_ms INTEGER NOT NULL, agent TEXT NOT NULL,
   sent INTEGER NOT NULL, received INTEGER NOT NULL,
   hist TEXT NOT NULL,                        -- base/hist.h
+  first_journal INTEGER NOT NULL, last_journal INTEGER NOT NULL,   -- rows that it stands on
+  held_journal INTEGER NOT NULL,             -- folded anew, it holds all rows until then already
   PRIMARY KEY (link, from_ms, agent)
 ) WITHOUT ROWID;

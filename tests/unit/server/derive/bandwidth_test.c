@@ -377,6 +377,14 @@ static void throughput(
 	"SELECT " column " FROM index_value WHERE indicator = 'bandwidth' AND scope = " \
 	"'xa' AND own = 1"
 
+#define RATE_OF(field) "json_extract(e.value, '$." field "')"
+#define RATE_FROM                                                                    \
+	" FROM index_value v, json_each(v.explain, '$.inputs') e WHERE indicator = " \
+	"'bandwidth' AND scope = 'xa' AND own = 1 AND " RATE_OF(                     \
+	    "what") " = "                                                            \
+		    "'negotiated-rate'"
+#define RATE(field) "SELECT " RATE_OF(field) RATE_FROM
+
 /* A test finds less than paid for: a finding, a problem, less confidence; all end when
  * the contract is corrected. A skipped test takes nothing away. */
 static void test_throughput(void **state)
@@ -419,6 +427,30 @@ static void test_throughput(void **state)
 	world_near(w, VALUE("confidence"), 0.9);
 }
 
+/* The index reads the speed that the link's state tells, and cites no row that
+ * told another. */
+static void test_cites_what_told_the_speed(void **state)
+{
+	struct world *w = *state;
+	struct device d = router("own");
+
+	poll_now(w, &d);
+	world_fold(w);
+	w->now_ms += MINUTE;
+	run(&d, 60, 1e6, 1e6);
+	d.speed_bps = 10e6; /* the bandwidth document is of five minutes ago still */
+	poll_now(w, &d);
+	world_fold(w);
+	world_near(w, "SELECT negotiated_bps FROM link_bandwidth", 100e6);
+	world_near(w, "SELECT negotiated_down_bps FROM link_fact", 10e6);
+	world_near(w, RATE("bps"), 10e6);
+	world_is(w, RATE("evidence"), "NULL");
+	minutes(w, &d, 10, 1e6, 1e6);
+	world_fold(w);
+	world_near(w, RATE("bps"), 10e6);
+	world_says(w, RATE("evidence"), "[");
+}
+
 /* Time alone makes a test old, and brings a link without packs to be looked at again. */
 static void test_old_test(void **state)
 {
@@ -431,8 +463,18 @@ static void test_old_test(void **state)
 	}
 	world_fold(w);
 	world_is(w, DOC("findings[0].kind"), "test-old");
+	world_near(w, VALUE("confidence"), 0.9);
 	world_says(w, DOC("findings[0].text"), "for 3");
 	world_is(w, "SELECT count(*) FROM problem WHERE kind LIKE 'link-below%'", "0");
+	/* For longer than measured_max_age: it agrees with nothing any more. */
+	for (int i = 0; i < 60; i++) {
+		w->now_ms += DAY;
+		world_beat(w);
+	}
+	world_fold(w);
+	world_near(w, VALUE("confidence"), 0.5);
+	world_says(w, VALUE("explain"), "\"too_old\":true");
+	world_near(w, DOC("down.measured.value"), 47e6);
 }
 
 static void test_strangers(void **state)
@@ -632,6 +674,7 @@ int main(void)
 		T(test_cached_counters),
 		T(test_told_once),
 		T(test_throughput),
+		T(test_cites_what_told_the_speed),
 		T(test_old_test),
 		T(test_strangers),
 		T(test_month),

@@ -391,6 +391,31 @@ static void test_dead_at_the_reference_date(void **state)
 	use_source_tree(dir);
 }
 
+/* Three pings and then silence are not "100 % of the period", nor are a few minutes of
+ * an outage "0 %": too little is known of it. */
+static void test_little_is_known(void **state)
+{
+	struct world *w = *state;
+	char dir[500];
+
+	use_reference_date(w, "2025-11-25", dir);
+	pings(w, 3, 5);
+	pings(w, 5, 0);
+	for (int i = 0; i < 20; i++) { /* nobody asks any more */
+		w->now_ms += HOUR;
+		world_beat(w);
+	}
+	w->now_ms += MINUTE;
+	trace(w, "own", "ok", "province-wan", "hop 2");
+	world_fold(w);
+	world_is(w, WAN("as_of_ms"), "1764090000000");
+	world_is(w, WAN("answer"), "unknown");
+	world_says(w, WAN("reason"), "of the period is known of link xa-wan");
+	assert_true(
+	    world_number(w, WAN("json_extract(links, '$[0].known_share')")) < 0.2);
+	use_source_tree(dir);
+}
+
 static const char *const tables[] = { "link_path", "link_inside", "wan_connected",
 	"index_value" };
 
@@ -437,6 +462,7 @@ int main(void)
 		T(test_refold_over_the_edge),
 		T(test_reference_date),
 		T(test_dead_at_the_reference_date),
+		T(test_little_is_known),
 		T(test_refold),
 	};
 
