@@ -45,15 +45,18 @@ static const char *const sql[PATH_STATEMENTS] = {
 			 " WHERE from_ms < " OLDEST_MS " AND last_ms >= " OLDEST_MS,
 	[PATH_SQL_RESET] = "DELETE FROM link_path WHERE journal_id >= " OLDEST_ID
 			   " AND from_ms >= " OLDEST_MS,
-	[PATH_SQL_PART_GET] = "SELECT sent, received, hist FROM rtt_part"
+	[PATH_SQL_PART_GET] = "SELECT sent, received, hist, held_journal FROM rtt_part"
 			      " WHERE link = $1 AND from_ms = $2 AND agent = $3",
 	[PATH_SQL_PART_PUT] =
-	    "INSERT INTO rtt_part (link, from_ms, agent, sent, received, hist)"
-	    " VALUES ($1, $2, $3, $4, $5, $6)"
+	    "INSERT INTO rtt_part (link, from_ms, agent, sent, received, hist,"
+	    " first_journal, last_journal, held_journal)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0)"
 	    " ON CONFLICT (link, from_ms, agent) DO UPDATE SET sent = excluded.sent,"
-	    " received = excluded.received, hist = excluded.hist",
+	    " received = excluded.received, hist = excluded.hist,"
+	    " last_journal = excluded.last_journal",
 	[PATH_SQL_PARTS_PRUNE] = "DELETE FROM rtt_part WHERE link = $1 AND from_ms < $2",
-	[PATH_SQL_PARTS_RESET] = "DELETE FROM rtt_part",
+	[PATH_SQL_PARTS_RESET] = "DELETE FROM rtt_part WHERE first_journal >= " OLDEST_ID,
+	[PATH_SQL_PARTS_HOLD] = "UPDATE rtt_part SET held_journal = last_journal",
 	[PATH_SQL_INSIDE_RESET] =
 	    "DELETE FROM link_inside WHERE journal_id >= " OLDEST_ID,
 };
