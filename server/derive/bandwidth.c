@@ -12,16 +12,18 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/derive/bandwidth_hour.h"
 #include "server/derive/bandwidth_sql.h"
 #include "server/derive/folds.h"
 #include "server/derive/link_view.h"
-#include "server/derive/payload.h"
 #include "server/derive/problem.h"
 #include "server/derive/share.h"
+#include "server/registry/verb.h"
 
 enum { TICKS_MAX = 4 }; /* links that one row makes us look at by time alone */
 
 #define PLAUSIBLE_BPS 1e13
+#define GONE_MS       (INT64_C(400) * 24 * USAGE_HOUR_MS)
 
 /* ── rules ───────────────────────────────────────────────────────────────────────── */
 
@@ -87,94 +89,6 @@ const struct calendar *bandwidth_calendar(void)
 	return ready() ? NULL : calendar;
 }
 
-/* ── hours ───────────────────────────────────────────────────────────────────────── */
-
-/* The hour that is being written. */
-struct hour {
-	struct db *db;
-	const char *link, *agent;
-	int64_t hour_ms; /* INT64_MIN: none */
-	struct usage_hour h;
-	int64_t closed_ms; /* months before it are over */
-};
-
-static ht_err hour_save(struct hour *t)
-{
-	uint8_t bytes[USAGE_BYTES_MAX];
-
-	if (t->hour_ms == INT64_MIN)
-		return HT_OK;
-	size_t len = usage_encode(&t->h, bytes);
-	return db_exec(t->db, &bandwidth_sql, BANDWIDTH_SQL_HOUR_PUT, "sisb", t->link,
-	    t->hour_ms, t->agent, bytes, len);
-}
-
-static ht_err hour_load(struct hour *t, int64_t hour_ms)
-{
-	size_t len;
-
-	if (t->hour_ms == hour_ms)
-		return HT_OK;
-	ht_err err = hour_save(t);
-	if (err)
-		return err;
-	memset(&t->h, 0, sizeof(t->h));
-	struct db_rows *r = db_start(t->db, &bandwidth_sql, BANDWIDTH_SQL_HOUR_GET, "sis",
-	    t->link, hour_ms, t->agent);
-	err = db_next(r);
-	if (!err) {
-		const void *bytes = db_blob(r, 0, &len);
-
-		if (usage_decode(bytes, len, &t->h))
-			ht_log_error("bandwidth.corrupt",
-			    "link=%s hour_ms=%" PRId64 " cure=\"the hour begins anew; "
-			    "`hatang-server refold bandwidth` derives it again\"",
-			    t->link, hour_ms);
-	}
-	db_done(r);
-	t->hour_ms = hour_ms;
-	return err == HT_NOTFOUND ? HT_OK : err;
-}
-
-static ht_err count_gap(struct hour *t, int64_t at_ms, int gap)
-{
-	int64_t hour_ms = at_ms - at_ms % USAGE_HOUR_MS;
-
-	if (at_ms < t->closed_ms)
-		return HT_OK;
-	ht_err err = hour_load(t, hour_ms);
-	if (!err && t->h.gaps[gap] < UINT32_MAX)
-		t->h.gaps[gap]++;
-	return err;
-}
-
-static ht_err spread(
-    struct hour *t, int64_t from_ms, int64_t to_ms, double down_bps, double up_bps)
-{
-	ht_err err = HT_OK;
-
-	if (from_ms < t->closed_ms)
-		from_ms = t->closed_ms;
-	for (int64_t at = from_ms - from_ms % USAGE_HOUR_MS; at < to_ms && !err;
-	     at += USAGE_HOUR_MS) {
-		err = hour_load(t, at);
-		if (!err)
-			usage_add(&t->h, at, from_ms, to_ms, down_bps, up_bps);
-	}
-	return err;
-}
-
-static ht_err closed_until(struct hour *t)
-{
-	struct db_rows *r =
-	    db_start(t->db, &bandwidth_sql, BANDWIDTH_SQL_MONTH_END, "s", t->link);
-	ht_err err = db_next(r);
-
-	t->closed_ms = err ? INT64_MIN : int_or(r, 0, INT64_MIN);
-	db_done(r);
-	return err == HT_NOTFOUND ? HT_OK : err;
-}
-
 /* ── polls ───────────────────────────────────────────────────────────────────────── */
 
 static struct rate_poll rate_poll_of(const struct bandwidth_poll *p, uint64_t octets)
@@ -205,14 +119,14 @@ static int rates(const struct bandwidth_poll *a, const struct bandwidth_poll *b,
 									: -1;
 }
 
-static ht_err poll_put(struct db *db, const char *link, const struct fold_input *in,
-    enum journal_lane lane, const struct bandwidth_poll *p)
+static ht_err poll_put(struct db *db, int statement, const char *link,
+    const struct fold_input *in, enum journal_lane lane, const struct bandwidth_poll *p)
 {
 	char octets[2][24];
 
 	snprintf(octets[0], sizeof(octets[0]), "%" PRIu64, p->in_octets);
 	snprintf(octets[1], sizeof(octets[1]), "%" PRIu64, p->out_octets);
-	return db_exec(db, &bandwidth_sql, BANDWIDTH_SQL_POLL_PUT, "ssissDissiDDDi", link,
+	return db_exec(db, &bandwidth_sql, statement, "ssissDissiDDDi", link,
 	    in->row->agent, (int64_t)lane, p->interface, text_or_null(p->why),
 	    p->confidence, p->at_ms, octets[0], octets[1],
 	    (int64_t)(p->bits ? p->bits : 64), p->uptime_s, p->discontinuity_s,
@@ -247,7 +161,7 @@ static bool stands_still(
 }
 
 /* One poll after the newest known one. */
-static ht_err apply_poll(struct hour *t, const struct fold_input *in,
+static ht_err apply_poll(struct bandwidth_hour *t, const struct fold_input *in,
     struct bandwidth_subject *s, struct bandwidth_poll *p)
 {
 	struct bandwidth_poll *known = &s->known;
@@ -256,17 +170,19 @@ static ht_err apply_poll(struct hour *t, const struct fold_input *in,
 	double bps[2];
 
 	inherit(p, known);
+	t->from_id = first ? in->row->id : known->journal_id;
 	if (!first && stands_still(known, p))
 		return HT_OK; /* the next one counts from the known one */
 	int gap = first ? -1 : rates(known, p, bps);
 	if (!first && gap < 0)
-		err = spread(t, known->at_ms, p->at_ms, bps[0], bps[1]);
+		err = bandwidth_hour_spread(t, known->at_ms, p->at_ms, bps);
 	/* The live lane tells the hole; the backlog, which begins where the hole does,
 	 * only fills it. */
 	if (!first && gap >= 0 && (live || gap != USAGE_GAP_APART))
-		err = count_gap(t, p->at_ms, gap);
+		err = bandwidth_hour_gap(t, p->at_ms, gap);
 	if (!err && live && gap == USAGE_GAP_APART)
-		err = poll_put(t->db, s->link, in, JOURNAL_HIST, known);
+		err = poll_put(
+		    t->db, BANDWIDTH_SQL_POLL_SEED, s->link, in, JOURNAL_HIST, known);
 	*known = *p;
 	return err;
 }
@@ -274,23 +190,26 @@ static ht_err apply_poll(struct hour *t, const struct fold_input *in,
 static ht_err apply_polls(
     struct db *db, const struct fold_input *in, struct bandwidth_subject *s)
 {
-	struct hour t = {
-		.db = db, .link = s->link, .agent = in->row->agent, .hour_ms = INT64_MIN
-	};
+	struct bandwidth_hour t;
 	struct bandwidth_poll *known = &s->known;
-	ht_err err = closed_until(&t);
+	ht_err err = bandwidth_hour_init(&t, db, s->link, in->row);
 
 	for (size_t i = 0; i < s->n_polls && !err; i++) {
 		struct bandwidth_poll *p = &s->polls[i];
 
-		if (p->has_in && p->has_out &&
-		    (known->at_ms == INT64_MIN || p->at_ms > known->at_ms))
+		if (!p->has_in || !p->has_out)
+			continue;
+		/* Another hole's polls: the live ones of the next hole came first. */
+		if (in->row->lane == JOURNAL_HIST && p->at_ms < known->at_ms)
+			known->at_ms = INT64_MIN;
+		if (known->at_ms == INT64_MIN || p->at_ms > known->at_ms)
 			err = apply_poll(&t, in, s, p);
 	}
 	if (!err)
-		err = hour_save(&t);
+		err = bandwidth_hour_save(&t);
 	if (!err && known->at_ms != INT64_MIN)
-		err = poll_put(db, s->link, in, in->row->lane, known);
+		err = poll_put(
+		    db, BANDWIDTH_SQL_POLL_PUT, s->link, in, in->row->lane, known);
 	return err;
 }
 
@@ -376,13 +295,55 @@ static ht_err apply_pack(struct db *db, const struct fold_input *in)
 	return err;
 }
 
+/* The registry as of this row, whatever it says by now: folded again alone, the past
+ * comes out as it was. */
+static ht_err link_is_put(
+    struct db *db, const struct journal_row *row, const struct verb_link *l)
+{
+	return db_exec(db, &bandwidth_sql, BANDWIDTH_SQL_LINK_PUT, "ssIIsiii", l->id,
+	    l->agency, l->contracted_down_bps, l->contracted_up_bps, l->provider,
+	    (int64_t)(l->router_address != NULL), row->id, row->received_ms);
+}
+
+static ht_err link_is_removed(
+    struct db *db, const struct journal_row *row, const char *id)
+{
+	return db_exec(
+	    db, &bandwidth_sql, BANDWIDTH_SQL_LINK_END, "is", row->received_ms, id);
+}
+
+/* What is left of links that are long gone. */
+static ht_err expire(struct db *db, int64_t now_ms)
+{
+	int64_t before_ms = now_ms - GONE_MS;
+	ht_err err =
+	    db_exec(db, &bandwidth_sql, BANDWIDTH_SQL_HOURS_EXPIRE, "i", before_ms);
+
+	return err ? err
+		   : db_exec(
+			 db, &bandwidth_sql, BANDWIDTH_SQL_TESTS_EXPIRE, "i", before_ms);
+}
+
 static ht_err apply_operator(struct db *db, const struct journal_row *row)
 {
-	char id[HT_INSTANCE_MAX + 1];
+	struct verb_parsed parsed = { 0 };
+	enum verb_id verb;
+	const char *id;
 
-	if (!begins(row->kind, "link.") || !payload_text(row, "id", id, sizeof(id)))
+	if (!begins(row->kind, "link.") || verb_find(row->kind, &verb))
 		return HT_OK;
-	return bandwidth_evaluate(db, id, row->received_ms, row->id);
+	ht_err err = verb_decode(verb, row->payload, row->len, &parsed, NULL);
+	if (err)
+		return err == HT_NOMEM ? err : HT_OK; /* the registry did not take it */
+	id = verb == VERB_LINK_PUT ? parsed.data.link.id : parsed.data.thing.id;
+	err = verb == VERB_LINK_PUT ? link_is_put(db, row, &parsed.data.link)
+				    : link_is_removed(db, row, id);
+	if (!err)
+		err = expire(db, row->received_ms);
+	if (!err)
+		err = bandwidth_evaluate(db, id, row->received_ms, row->id);
+	verb_parsed_fini(&parsed);
+	return err;
 }
 
 static ht_err tick(struct db *db, const struct journal_row *row)
@@ -448,4 +409,5 @@ const struct fold fold_bandwidth = {
 	.apply = apply,
 	.reset = reset,
 	.settle = settle,
+	.alone = true,
 };

@@ -287,6 +287,8 @@ static bool is_swapped(const struct bandwidth_rules *r, const struct bandwidth_f
 		return false;
 	return near(d, up->contracted, r->swapped) &&
 	       near(u, down->contracted, r->swapped) &&
+	       !near(d, down->contracted, r->swapped) &&
+	       !near(u, up->contracted, r->swapped) &&
 	       !near(down->contracted, up->contracted, 2 * r->swapped);
 }
 

@@ -32,7 +32,7 @@ static ht_err read_registry(struct db *db, struct bandwidth_link *l)
 		l->facts.way[BANDWIDTH_DOWN].contracted = db_double(r, 1);
 		l->facts.way[BANDWIDTH_UP].contracted = db_double(r, 2);
 		text_copy(l->provider, sizeof(l->provider), db_text(r, 3));
-		l->has_router = !db_is_null(r, 4);
+		l->has_router = db_int(r, 4) != 0;
 		l->registry_journal = db_int(r, 5);
 	}
 	db_done(r);
@@ -120,7 +120,7 @@ ht_err bandwidth_figures(struct db *db, const char *link, int64_t from_ms, int64
 	if (err)
 		return err;
 	struct db_rows *r = db_start(db, &bandwidth_sql, BANDWIDTH_SQL_HOURS, "sii", link,
-	    from_ms - from_ms % USAGE_HOUR_MS, to_ms);
+	    usage_hour_of(from_ms), to_ms);
 	while (!err && !(err = db_next(r))) {
 		struct usage_hour h;
 		size_t len;
@@ -193,7 +193,7 @@ static ht_err month_close(
 	    u->busy_hour < 0 ? INT64_MIN : (int64_t)u->busy_hour, row_id);
 	return err ? err
 		   : db_exec(db, &bandwidth_sql, BANDWIDTH_SQL_HOURS_DROP, "si", link,
-			 to_ms - to_ms % USAGE_HOUR_MS);
+			 usage_hour_of(to_ms));
 }
 
 static ht_err close_months(
@@ -330,12 +330,13 @@ static ht_err store(struct db *db, const struct bandwidth_link *l, const char *f
 
 	if (!err)
 		err = db_exec(db, &bandwidth_sql, BANDWIDTH_SQL_PUT,
-		    "ssiIiDiDDDiDDDiDDdss", l->link, l->agency, l->now_ms, next_look(l),
+		    "ssiIiDiDDDiDDDiDDdssI", l->link, l->agency, l->now_ms, next_look(l),
 		    bits, d->negotiated, l->negotiated.journal_id, d->measured,
 		    d->measured_low, d->measured_high,
 		    l->measured[BANDWIDTH_DOWN].journal_id, u->measured, u->measured_low,
 		    u->measured_high, l->measured[BANDWIDTH_UP].journal_id, d->used_p95,
-		    u->used_p95, l->facts.used_coverage, findings, document);
+		    u->used_p95, l->facts.used_coverage, findings, document,
+		    l->measured[BANDWIDTH_DOWN].at_ms);
 	if (!err && changed)
 		err = facts_index_dirty(db, l->agency, l->now_ms);
 	if (!err && before[0] && strcmp(before, l->agency) != 0)

@@ -5,6 +5,7 @@
 
 #include "server/derive/bandwidth.h"
 #include "server/derive/bandwidth_sql.h"
+#include "server/derive/dating.h"
 #include "server/derive/facts_sql.h"
 #include "server/derive/link_view.h"
 
@@ -160,6 +161,12 @@ static int64_t time_of(const struct reader *r, const struct fold_record *rec)
 	int64_t received = r->in->row->received_ms;
 
 	return rec->at_ms > received ? received : rec->at_ms;
+}
+
+/* What is dated before 2020 is no time of a measurement. */
+static bool is_dated(const struct reader *r, const struct fold_record *rec)
+{
+	return time_of(r, rec) >= DATING_YEAR_2020_MS;
 }
 
 static void take_poll(struct bandwidth_poll *p, const struct fold_record *rec)
@@ -367,7 +374,7 @@ static ht_err read_all(struct reader *r)
 	for (size_t i = 0; i < in->n_records && !err; i++) {
 		const struct fold_record *rec = &in->records[i];
 
-		if (!rec->known)
+		if (!rec->known || !is_dated(r, rec))
 			continue;
 		if (is_of_device(rec->metric))
 			err = read_device(r, rec);
@@ -375,8 +382,10 @@ static ht_err read_all(struct reader *r)
 			err = read_test(r, rec);
 	}
 	for (size_t i = 0; i < in->n_records && !err; i++) {
-		if (in->records[i].known && is_of_interface(in->records[i].metric))
-			err = read_interface(r, &in->records[i]);
+		const struct fold_record *rec = &in->records[i];
+
+		if (rec->known && is_of_interface(rec->metric) && is_dated(r, rec))
+			err = read_interface(r, rec);
 	}
 	return err;
 }

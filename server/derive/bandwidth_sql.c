@@ -6,39 +6,70 @@
 	"coalesce((SELECT received_ms FROM journal WHERE source <> 'operator' ORDER BY " \
 	"id LIMIT 1), 0)"
 
+/* What was measured of a line that had the link's id before is not the link's. */
+#define BORN(table)                                                            \
+	"coalesce((SELECT born_ms FROM bandwidth_link b WHERE b.link = " table \
+	".link), 0)"
+
+#define GONE "(SELECT link FROM bandwidth_link WHERE removed_ms < $1)"
+
+#define POLL_PUT                                                                     \
+	"INSERT INTO bandwidth_poll (link, agent, lane, interface, why, confidence," \
+	" at_ms, in_octets, out_octets, bits, uptime_s, discontinuity_s, speed_bps," \
+	" journal_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"    \
+	" $13, $14) ON CONFLICT (link, agent, lane) DO UPDATE SET"                   \
+	" interface = excluded.interface, why = excluded.why,"                       \
+	" confidence = excluded.confidence, at_ms = excluded.at_ms,"                 \
+	" in_octets = excluded.in_octets, out_octets = excluded.out_octets,"         \
+	" bits = excluded.bits, uptime_s = excluded.uptime_s,"                       \
+	" discontinuity_s = excluded.discontinuity_s,"                               \
+	" speed_bps = excluded.speed_bps, journal_id = excluded.journal_id"
+
 static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	[BANDWIDTH_SQL_LINK] =
-	    "SELECT agency, contracted_down_bps, contracted_up_bps, provider, "
-	    "router_address, journal_id FROM link WHERE id = $1",
+	    "SELECT agency, contracted_down_bps, contracted_up_bps, provider, has_router,"
+	    " journal_id FROM bandwidth_link WHERE link = $1 AND removed_ms IS NULL",
+	/* An id that is used again is another line, born then. */
+	[BANDWIDTH_SQL_LINK_PUT] =
+	    "INSERT INTO bandwidth_link (link, agency, contracted_down_bps,"
+	    " contracted_up_bps, provider, has_router, journal_id, born_ms)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, 0)"
+	    " ON CONFLICT (link) DO UPDATE SET agency = excluded.agency,"
+	    " contracted_down_bps = excluded.contracted_down_bps,"
+	    " contracted_up_bps = excluded.contracted_up_bps,"
+	    " provider = excluded.provider, has_router = excluded.has_router,"
+	    " journal_id = excluded.journal_id,"
+	    " born_ms = CASE WHEN removed_ms IS NULL THEN born_ms ELSE $8 END,"
+	    " removed_ms = NULL",
+	[BANDWIDTH_SQL_LINK_END] =
+	    "UPDATE bandwidth_link SET removed_ms = $1 WHERE link = $2",
+	[BANDWIDTH_SQL_HOURS_EXPIRE] = "DELETE FROM bandwidth_hour WHERE link IN " GONE,
+	[BANDWIDTH_SQL_TESTS_EXPIRE] = "DELETE FROM bandwidth_test WHERE link IN " GONE,
 	[BANDWIDTH_SQL_POLL_GET] =
 	    "SELECT interface, why, confidence, at_ms, in_octets, out_octets, bits,"
 	    " uptime_s, discontinuity_s, speed_bps, journal_id FROM bandwidth_poll"
 	    " WHERE link = $1 AND agent = $2 AND lane = $3",
-	[BANDWIDTH_SQL_POLL_PUT] =
-	    "INSERT INTO bandwidth_poll (link, agent, lane, interface, why, confidence,"
-	    " at_ms, in_octets, out_octets, bits, uptime_s, discontinuity_s, speed_bps,"
-	    " journal_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
-	    " $13, $14) ON CONFLICT (link, agent, lane) DO UPDATE SET"
-	    " interface = excluded.interface, why = excluded.why,"
-	    " confidence = excluded.confidence, at_ms = excluded.at_ms,"
-	    " in_octets = excluded.in_octets, out_octets = excluded.out_octets,"
-	    " bits = excluded.bits, uptime_s = excluded.uptime_s,"
-	    " discontinuity_s = excluded.discontinuity_s,"
-	    " speed_bps = excluded.speed_bps, journal_id = excluded.journal_id"
-	    " WHERE excluded.at_ms >= bandwidth_poll.at_ms",
+	[BANDWIDTH_SQL_POLL_PUT] = POLL_PUT,
+	/* where a hole begins, unless its backlog came first */
+	[BANDWIDTH_SQL_POLL_SEED] =
+	    POLL_PUT " WHERE excluded.at_ms >= bandwidth_poll.at_ms",
 	[BANDWIDTH_SQL_POLL_NEWEST] =
 	    "SELECT agent, interface, why, confidence, at_ms, speed_bps, journal_id"
 	    " FROM bandwidth_poll WHERE link = $1 ORDER BY at_ms DESC, agent, lane"
 	    " LIMIT 1",
-	[BANDWIDTH_SQL_HOUR_GET] = "SELECT slots FROM bandwidth_hour"
-				   " WHERE link = $1 AND hour_ms = $2 AND agent = $3",
+	[BANDWIDTH_SQL_HOUR_GET] =
+	    "SELECT slots, first_journal, last_journal FROM bandwidth_hour"
+	    " WHERE link = $1 AND hour_ms = $2 AND agent = $3",
 	[BANDWIDTH_SQL_HOUR_PUT] =
-	    "INSERT INTO bandwidth_hour (link, hour_ms, agent, slots)"
-	    " VALUES ($1, $2, $3, $4)"
-	    " ON CONFLICT (link, hour_ms, agent) DO UPDATE SET slots = excluded.slots",
+	    "INSERT INTO bandwidth_hour (link, hour_ms, agent, slots, first_journal,"
+	    " last_journal) VALUES ($1, $2, $3, $4, $5, $6)"
+	    " ON CONFLICT (link, hour_ms, agent) DO UPDATE SET slots = excluded.slots,"
+	    " first_journal = excluded.first_journal,"
+	    " last_journal = excluded.last_journal",
 	[BANDWIDTH_SQL_HOURS] =
 	    "SELECT hour_ms, slots FROM bandwidth_hour WHERE link = $1"
-	    " AND hour_ms >= $2 AND hour_ms < $3 ORDER BY hour_ms, agent",
+	    " AND hour_ms >= $2 AND hour_ms < $3 AND hour_ms >= " BORN(
+		"bandwidth_hour") " ORDER BY hour_ms, agent",
 	[BANDWIDTH_SQL_HOUR_FIRST] =
 	    "SELECT min(hour_ms) FROM bandwidth_hour WHERE link = $1",
 	[BANDWIDTH_SQL_HOURS_DROP] =
@@ -65,7 +96,7 @@ static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	[BANDWIDTH_SQL_TEST_NEWEST] =
 	    "SELECT agent, at_ms, status, endpoint, bps, low_bps, high_bps, journal_id"
 	    " FROM bandwidth_test WHERE link = $1 AND way = $2"
-	    " ORDER BY at_ms DESC, agent LIMIT 1",
+	    " AND at_ms >= " BORN("bandwidth_test") " ORDER BY at_ms DESC, agent LIMIT 1",
 	[BANDWIDTH_SQL_GET] =
 	    "SELECT contradicted, negotiated_bps, negotiated_journal, measured_down_bps,"
 	    " measured_down_journal, measured_up_bps, measured_up_journal,"
@@ -76,8 +107,9 @@ static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	    " negotiated_bps, negotiated_journal, measured_down_bps, measured_down_low,"
 	    " measured_down_high, measured_down_journal, measured_up_bps,"
 	    " measured_up_low, measured_up_high, measured_up_journal, used_down_p95,"
-	    " used_up_p95, used_coverage, findings, document) VALUES ($1, $2, $3, $4,"
-	    " $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
+	    " used_up_p95, used_coverage, findings, document, measured_down_ms)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+	    " $16, $17, $18, $19, $20, $21)"
 	    " ON CONFLICT (link) DO UPDATE SET agency = excluded.agency,"
 	    " computed_ms = excluded.computed_ms, due_ms = excluded.due_ms,"
 	    " contradicted = excluded.contradicted,"
@@ -94,7 +126,8 @@ static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	    " used_down_p95 = excluded.used_down_p95,"
 	    " used_up_p95 = excluded.used_up_p95,"
 	    " used_coverage = excluded.used_coverage, findings = excluded.findings,"
-	    " document = excluded.document",
+	    " document = excluded.document,"
+	    " measured_down_ms = excluded.measured_down_ms",
 	[BANDWIDTH_SQL_DUE] = "SELECT link FROM link_bandwidth WHERE due_ms <= $1"
 			      " ORDER BY due_ms, link LIMIT 1",
 	[BANDWIDTH_SQL_NEXT_DUE] =
@@ -103,12 +136,13 @@ static const char *const sql[BANDWIDTH_STATEMENTS] = {
 	[BANDWIDTH_SQL_REMOVE] = "DELETE FROM link_bandwidth WHERE link = $1",
 	/* Months and hours from before the oldest row cannot be made again. */
 	[BANDWIDTH_SQL_RESET_FIRST] =
-	    "DELETE FROM bandwidth_hour WHERE hour_ms >= " OLDEST_MS " - 3600000",
+	    "DELETE FROM bandwidth_hour WHERE first_journal >= " OLDEST_ID,
 	"DELETE FROM bandwidth_month WHERE journal_id >= " OLDEST_ID
-	" AND from_ms >= " OLDEST_MS,
+	" AND from_ms >= " OLDEST_MS " + 3600000",
 	"DELETE FROM bandwidth_poll",
 	"DELETE FROM bandwidth_test WHERE journal_id >= " OLDEST_ID,
 	"DELETE FROM link_bandwidth",
+	"DELETE FROM bandwidth_link",
 };
 
 const struct db_sql bandwidth_sql = { "bandwidth", sql, BANDWIDTH_STATEMENTS };

@@ -219,6 +219,19 @@ static struct dating_time moved(
 	};
 }
 
+/* No edge is older than 2020: what counts further back says nothing of its time but that
+ * it came before the sealing, or, when that is no better, before the arrival. */
+static struct dating_time undatable(
+    const struct dating_pack *p, const struct dating_time *sealed)
+{
+	return (struct dating_time){
+		.at_ms =
+		    sealed->at_ms < DATING_YEAR_2020_MS ? p->received_ms : sealed->at_ms,
+		.uncertainty_ms = sealed->uncertainty_ms + WRONG_SPAN_MS,
+		.rebased = true,
+	};
+}
+
 void dating_records(
     const struct dating_pack *p, const double *t, size_t n, struct dating_time *out)
 {
@@ -233,6 +246,8 @@ void dating_records(
 			out[i] = relative(p, &sealed, t[i]);
 		else
 			out[i] = (struct dating_time){ .at_ms = absolute_ms(t[i]) };
+		if (out[i].at_ms < DATING_YEAR_2020_MS)
+			out[i] = undatable(p, &sealed);
 		/* Nothing was measured after it was received. */
 		if (out[i].rebased)
 			out[i].at_ms = min64(out[i].at_ms, p->received_ms);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DATING_YEAR_2020_MS INT64_C(1577836800000)
+#define DATING_YEAR_2020_MS INT64_C(1577836800000) /* no measurement is older */
 #define DATING_SKEW_MS      (5 * 60 * 1000) /* an absolute time further off is wrong */
 #define DATING_DELAY_MS     1000            /* what an anchor may be late */
 #define DATING_UNDATED_MS \
@@ -62,7 +62,9 @@ struct dating_time dating_sealed(const struct dating_pack *pack);
 /* Date the records of one pack. `time_s` are SenML's resolved times: from 2^28 on
  * absolute, else relative to the sealing. Above 0 and below 2^28 it is a clock that
  * began in 1970, and wrong. Wrong times keep their order and, where it makes sense, their
- * spacing, and are moved so that the newest of them falls on the sealing. */
+ * spacing, and are moved so that the newest of them falls on the sealing. What would fall
+ * before 2020 is put on the sealing: nothing is dated earlier unless it was received
+ * earlier. */
 void dating_records(const struct dating_pack *pack, const double *time_s, size_t n,
     struct dating_time *out);
 

@@ -67,6 +67,10 @@ struct fold {
 	/* Bulk work that nobody waits for: rows go through the other folds first. It
 	 * never runs ahead of an operator's row, nor behind one (run.c). */
 	bool bulk;
+	/* No other fold reads its results with each row: begun anew (new, of a new
+	 * version, refolded) it catches up alone, after the others' rows, which do not
+	 * wait for it. Until then it has no due_ms. */
+	bool alone;
 };
 
 /* Names of the agents' rows are checked before they are journaled; a record whose name

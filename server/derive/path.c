@@ -5,18 +5,10 @@
 #include "server/derive/facts_sql.h"
 #include "server/derive/folds.h"
 #include "server/derive/link_view.h"
+#include "server/derive/path_span.h"
 #include "server/derive/path_sql.h"
 
-#define KEEP_MS (INT64_C(800) * 24 * 3600 * 1000) /* two years and more */
-
-enum { TEXT_MAX = 240, TRACE_MAX = 600, SEEN_MAX = 256 };
-
-struct trace {
-	const char *link;
-	int64_t at_ms;
-	char status[WORD_MAX], network[WORD_MAX], target[TEXT_MAX], reason[TEXT_MAX],
-	    hops[TRACE_MAX];
-};
+enum { SEEN_MAX = 256 };
 
 static int64_t time_of(const struct fold_input *in, const struct fold_record *rec)
 {
@@ -38,13 +30,25 @@ static ht_err may_measure(struct db *db, const struct fold_input *in, const char
 
 /* ── paths ───────────────────────────────────────────────────────────────────────── */
 
-static void take(struct trace *t, const struct fold_record *rec)
+static const char *network_of(const char *said)
+{
+	static const char *const known[] = { "province-wan", "government-wan",
+		"internet" };
+
+	for (size_t i = 0; i < HT_COUNT(known); i++) {
+		if (strcmp(said, known[i]) == 0)
+			return known[i];
+	}
+	return "unknown";
+}
+
+static void take(struct path_trace *t, const struct fold_record *rec)
 {
 	const char *text = rec->senml->string;
 
 	switch (rec->metric) {
 	case HT_M_PATH_STATUS:
-		text_copy(t->status, sizeof(t->status), text);
+		t->reached = strcmp(text, "ok") == 0;
 		break;
 	case HT_M_PATH_TARGET:
 		text_copy(t->target, sizeof(t->target), text);
@@ -53,7 +57,7 @@ static void take(struct trace *t, const struct fold_record *rec)
 		text_copy(t->hops, sizeof(t->hops), text);
 		break;
 	case HT_M_PATH_NETWORK:
-		text_copy(t->network, sizeof(t->network), text);
+		text_copy(t->network, sizeof(t->network), network_of(text));
 		break;
 	case HT_M_PATH_REASON:
 		text_copy(t->reason, sizeof(t->reason), text);
@@ -69,76 +73,15 @@ static bool is_path(const struct fold_record *rec)
 	       rec->metric <= HT_M_PATH_REASON;
 }
 
-static const char *network_of(const struct trace *t)
-{
-	static const char *const known[] = { "province-wan", "government-wan",
-		"internet" };
-
-	for (size_t i = 0; i < HT_COUNT(known); i++) {
-		if (strcmp(t->network, known[i]) == 0)
-			return known[i];
-	}
-	return "unknown";
-}
-
-struct last {
-	bool there;
-	int64_t from_ms, last_ms;
-	char network[WORD_MAX];
-};
-
-static ht_err last_get(struct db *db, const char *link, const char *agent,
-    const char *network, struct last *out)
-{
-	struct db_rows *r =
-	    db_start(db, &path_sql, PATH_SQL_LAST, "sss", link, agent, network);
-	ht_err err = db_next(r);
-
-	*out = (struct last){ .there = !err };
-	if (!err) {
-		out->from_ms = db_int(r, 0);
-		out->last_ms = db_int(r, 1);
-		text_copy(out->network, sizeof(out->network), db_text(r, 2));
-	}
-	db_done(r);
-	return err == HT_NOTFOUND ? HT_OK : err;
-}
-
-/* The same network goes on; another begins. What comes late (a backlog) and says the same
- * is known; what says otherwise stands for its own moment. */
-static ht_err trace_put(struct db *db, const struct fold_input *in, const struct trace *t)
-{
-	const char *agent = in->row->agent, *network = network_of(t);
-	int64_t reached = strcmp(t->status, "ok") == 0, from_ms = t->at_ms;
-	struct last last;
-	ht_err err = last_get(db, t->link, agent, network, &last);
-
-	if (err)
-		return err;
-	bool same = last.there && strcmp(last.network, network) == 0;
-	if (same && t->at_ms >= last.from_ms && t->at_ms < last.last_ms)
-		return HT_OK;
-	if (same && t->at_ms >= last.last_ms)
-		from_ms = last.from_ms;
-	else
-		err = db_exec(db, &path_sql, PATH_SQL_PRUNE, "ssi", t->link, agent,
-		    in->row->received_ms - KEEP_MS);
-	if (err)
-		return err;
-	return db_exec(db, &path_sql, PATH_SQL_PUT, "ssiisisssi", t->link, agent, from_ms,
-	    t->at_ms, network, reached, text_or_null(t->target), t->reason,
-	    text_or_null(t->hops), in->row->id);
-}
-
 static ht_err fold_trace(
-    struct db *db, const struct fold_input *in, const struct trace *t)
+    struct db *db, const struct fold_input *in, const struct path_trace *t)
 {
 	char agency[HT_ID_MAX + 1];
 	ht_err err = may_measure(db, in, t->link, agency);
 
 	if (err)
 		return err == HT_NOTFOUND ? HT_OK : err;
-	err = trace_put(db, in, t);
+	err = path_span_put(db, in, t);
 	return err ? err : facts_index_dirty(db, agency, in->row->received_ms);
 }
 
@@ -152,7 +95,9 @@ static ht_err fold_traces(struct db *db, const struct fold_input *in)
 
 		if (!is_path(rec) || rec->metric != HT_M_PATH_STATUS)
 			continue;
-		struct trace t = { .link = rec->instance, .at_ms = time_of(in, rec) };
+		struct path_trace t = { .link = rec->instance,
+			.at_ms = time_of(in, rec),
+			.network = "unknown" };
 		size_t from = i > SEEN_MAX ? i - SEEN_MAX : 0;
 		for (size_t k = from; k < in->n_records && k < i + SEEN_MAX; k++) {
 			const struct fold_record *other = &in->records[k];
@@ -230,8 +175,10 @@ static ht_err apply(struct db *db, const struct fold_input *in)
 
 static ht_err reset(struct db *db)
 {
-	ht_err err = db_exec(db, &path_sql, PATH_SQL_RESET, "");
+	ht_err err = db_exec(db, &path_sql, PATH_SQL_CUT, "");
 
+	if (!err)
+		err = db_exec(db, &path_sql, PATH_SQL_RESET, "");
 	return err ? err : db_exec(db, &path_sql, PATH_SQL_INSIDE_RESET, "");
 }
 
@@ -242,4 +189,5 @@ const struct fold fold_path = {
 	.apply = apply,
 	.reset = reset,
 	.bulk = true,
+	.alone = true,
 };

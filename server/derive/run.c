@@ -14,13 +14,20 @@
 /* Of a slice's time rows have so many parts of four; the rest is for settling. */
 #define ROW_PARTS 3
 
+/* A fold that catches up is waited for at an edit of the registry when it is as near. */
+#define NEAR_ROWS 4096
+
+/* Whose turn it is. */
+enum turn { TURN_FIRST, TURN_BULK, TURN_LATE, TURNS };
+
 /* One slice's work. */
 struct run {
 	struct db *db;
 	const struct fold *const *folds;
 	size_t n;
 	int64_t cursor[RUN_FOLDS_MAX], from[RUN_FOLDS_MAX];
-	bool bulk;        /* whose turn it is */
+	enum turn of[RUN_FOLDS_MAX];
+	enum turn turn;
 	int64_t now_ms;   /* received_ms of the newest row folded in this turn */
 	int64_t until_ns; /* of the whole slice */
 	bool rows_left;   /* time was up before the rows */
@@ -109,16 +116,50 @@ static ht_err cursors_save(struct run *run)
 	return err;
 }
 
-/* INT64_MAX: there is none of that kind. */
-static int64_t slowest(const struct run *run, bool bulk)
+/* INT64_MAX: there is none of that turn. */
+static int64_t slowest(const struct run *run, enum turn turn)
 {
 	int64_t low = INT64_MAX;
 
 	for (size_t i = 0; i < run->n; i++) {
-		if (run->folds[i]->bulk == bulk && run->cursor[i] < low)
+		if (run->of[i] == turn && run->cursor[i] < low)
 			low = run->cursor[i];
 	}
 	return low;
+}
+
+/* Who may, and is behind the others of its kind, comes last until it has met them. */
+static void turns_load(struct run *run)
+{
+	int64_t front[2] = { 0, 0 };
+
+	for (size_t i = 0; i < run->n; i++) {
+		bool bulk = run->folds[i]->bulk;
+
+		if (run->cursor[i] > front[bulk])
+			front[bulk] = run->cursor[i];
+	}
+	for (size_t i = 0; i < run->n; i++) {
+		const struct fold *f = run->folds[i];
+		bool late = f->alone && run->cursor[i] < front[f->bulk];
+
+		run->of[i] = late ? TURN_LATE : f->bulk ? TURN_BULK : TURN_FIRST;
+	}
+}
+
+/* The row where a turn ends: bulk folds stay behind the first ones, and who catches up
+ * behind those of its kind. */
+static int64_t turn_end(const struct run *run)
+{
+	int64_t first = slowest(run, TURN_FIRST), bulk = slowest(run, TURN_BULK);
+
+	if (run->turn == TURN_FIRST)
+		return INT64_MAX;
+	for (size_t i = 0; run->turn == TURN_LATE && i < run->n; i++) {
+		if (run->of[i] == TURN_LATE && run->folds[i]->bulk && bulk < first)
+			return bulk;
+	}
+	return first;
 }
 
 /* ── a pack ──────────────────────────────────────────────────────────────────────── */
@@ -251,7 +292,7 @@ static ht_err guarded(struct run *run, const struct fold *f, const struct fold_i
 	err = in ? f->apply(run->db, in) : f->settle(run->db, &s);
 	if (!err) {
 		run->more |= s.more;
-		if (s.due_ms < run->due_ms)
+		if (s.due_ms < run->due_ms && run->turn != TURN_LATE)
 			run->due_ms = s.due_ms;
 		return db_release(run->db);
 	}
@@ -265,7 +306,7 @@ static ht_err guarded(struct run *run, const struct fold *f, const struct fold_i
 
 static bool wants(const struct run *run, size_t i, const struct journal_row *row)
 {
-	return run->folds[i]->bulk == run->bulk && run->cursor[i] < row->id &&
+	return run->of[i] == run->turn && run->cursor[i] < row->id &&
 	       run->folds[i]->sources & 1u << row->source;
 }
 
@@ -315,7 +356,7 @@ static ht_err fold_row(struct run *run, const struct journal_row *row)
 	if (wanted && !err)
 		err = apply_all(run, &in);
 	for (size_t i = 0; i < run->n && !err; i++) {
-		if (run->folds[i]->bulk == run->bulk && run->cursor[i] < row->id)
+		if (run->of[i] == run->turn && run->cursor[i] < row->id)
 			run->cursor[i] = row->id;
 	}
 	pack_fini(&pack);
@@ -340,36 +381,47 @@ static bool moves_registry(const struct journal_row *row)
 	return true;
 }
 
-/* Bulk folds must not meet a registry that is newer than their row: the others wait for
- * them before a row that changes it. Where they have such a row behind them already (bulk
- * is folded anew), waiting would help nobody. */
+static ht_err edits_between(struct run *run, int64_t from, int64_t to, int64_t *out)
+{
+	struct db_rows *r =
+	    db_start(run->db, &derive_sql, DERIVE_EDITS_BETWEEN, "ii", from, to);
+	ht_err err = db_next(r);
+
+	*out = err ? 0 : db_int(r, 0);
+	db_done(r);
+	return err;
+}
+
+/* Folds that come later must not meet a registry that is newer than their row: the first
+ * ones wait for them before a row that changes it. Where they have such a row behind them
+ * already (they are folded anew), waiting would help nobody. */
 static ht_err must_wait(struct run *run, const struct journal_row *row, bool *out)
 {
-	int64_t behind = slowest(run, true), here = slowest(run, false), edits;
+	int64_t here = slowest(run, TURN_FIRST);
+	ht_err err = HT_OK;
 
 	*out = false;
-	if (run->bulk || behind >= here || !moves_registry(row))
+	if (run->turn != TURN_FIRST || !moves_registry(row))
 		return HT_OK;
-	struct db_rows *r =
-	    db_start(run->db, &derive_sql, DERIVE_EDITS_BETWEEN, "ii", behind, here);
-	ht_err err = db_next(r);
-	edits = err ? 0 : db_int(r, 0);
-	db_done(r);
-	if (!err)
-		*out = edits == 0;
+	for (enum turn t = TURN_BULK; t < TURNS && !err && !*out; t++) {
+		int64_t behind = slowest(run, t), edits = 1;
+
+		if (behind < here && (t == TURN_BULK || here - behind <= NEAR_ROWS))
+			err = edits_between(run, behind, here, &edits);
+		*out = !err && edits == 0;
+	}
 	return err;
 }
 
 static ht_err fold_rows(struct run *run, int64_t until_ns)
 {
-	/* Bulk folds stay behind the others. */
-	int64_t last = run->bulk ? slowest(run, false) : INT64_MAX;
+	int64_t last = turn_end(run);
 	bool time_left = true, rows_left = true, wait = false;
 	ht_err err = HT_OK;
 
 	while (time_left && rows_left && !wait && !err) {
 		struct db_rows *r =
-		    journal_scan(run->db, slowest(run, run->bulk), SCAN_ROWS);
+		    journal_scan(run->db, slowest(run, run->turn), SCAN_ROWS);
 
 		rows_left = false;
 		while (time_left && !err && !(err = db_next(r))) {
@@ -410,24 +462,23 @@ static ht_err settle(struct run *run)
 	ht_err err = HT_OK;
 
 	if (!run->now_ms)
-		err = one_int(run->db, DERIVE_JOURNAL_AT, slowest(run, run->bulk), true,
+		err = one_int(run->db, DERIVE_JOURNAL_AT, slowest(run, run->turn), true,
 		    &run->now_ms);
 	for (size_t i = 0; i < run->n && !err; i++) {
-		if (run->folds[i]->bulk == run->bulk && run->folds[i]->settle &&
-		    run->now_ms)
+		if (run->of[i] == run->turn && run->folds[i]->settle && run->now_ms)
 			err = guarded(run, run->folds[i], NULL);
 	}
 	return err;
 }
 
-/* Rows, then settling, of one kind of folds. */
-static ht_err turn(struct run *run, bool bulk, int64_t rows_until_ns)
+/* Rows, then settling. */
+static ht_err take_turn(struct run *run, enum turn turn, int64_t rows_until_ns)
 {
 	ht_err err;
 
-	if (slowest(run, bulk) == INT64_MAX)
+	if (slowest(run, turn) == INT64_MAX)
 		return HT_OK;
-	run->bulk = bulk;
+	run->turn = turn;
 	run->now_ms = 0;
 	err = fold_rows(run, rows_until_ns);
 	return err ? err : settle(run);
@@ -436,11 +487,17 @@ static ht_err turn(struct run *run, bool bulk, int64_t rows_until_ns)
 static ht_err what_is_left(const struct run *run, struct writer_fold_state *out)
 {
 	struct writer_fold_state s = { .more = run->more };
-	int64_t low = slowest(run, false), bulk = slowest(run, true), end;
+	int64_t low = INT64_MAX, end;
 	ht_err err = one_int(run->db, DERIVE_JOURNAL_END, 0, false, &end);
 
-	if (bulk < low)
-		low = bulk;
+	/* Nobody waits for who catches up. Once it has met the others it goes with them,
+	 * and has a due time: that is another slice. */
+	for (size_t i = 0; i < run->n; i++) {
+		bool late = run->of[i] == TURN_LATE;
+
+		s.more |= late;
+		low = !late && run->cursor[i] < low ? run->cursor[i] : low;
+	}
 	if (run->due_ms != INT64_MAX)
 		s.due_ms = run->due_ms;
 
@@ -469,9 +526,9 @@ ht_err run_slice_of(struct db *db, const struct fold *const *list, size_t n,
 	}
 	ht_err err = cursors_load(&run);
 	if (!err)
-		err = turn(&run, false, rows_until_ns);
-	if (!err)
-		err = turn(&run, true, rows_until_ns);
+		turns_load(&run);
+	for (enum turn t = TURN_FIRST; t < TURNS && !err; t++)
+		err = take_turn(&run, t, rows_until_ns);
 	if (!err)
 		err = cursors_save(&run);
 	if (!err)

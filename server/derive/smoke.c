@@ -59,14 +59,15 @@ static void take_counts(const struct fold_input *in, size_t i, struct round *r)
 }
 
 /* HT_NOTFOUND: there is none yet. */
-static ht_err part_merge(
-    struct db *db, const char *agent, int64_t from_ms, struct round *r)
+static ht_err part_merge(struct db *db, const struct fold_input *in, int64_t from_ms,
+    struct round *r, bool *out_held)
 {
-	struct db_rows *rows =
-	    db_start(db, &path_sql, PATH_SQL_PART_GET, "sis", r->link, from_ms, agent);
+	struct db_rows *rows = db_start(
+	    db, &path_sql, PATH_SQL_PART_GET, "sis", r->link, from_ms, in->row->agent);
 	ht_err err = db_next(rows);
 
-	if (!err) {
+	*out_held = !err && db_int(rows, 3) >= in->row->id;
+	if (!err && !*out_held) {
 		struct ht_hist before;
 		const char *text = db_text(rows, 2);
 
@@ -87,20 +88,21 @@ static ht_err part_merge(
 static ht_err part_add(struct db *db, const struct fold_input *in, struct round *r)
 {
 	int64_t from_ms = r->at_ms - r->at_ms % SMOKE_PART_MS;
-	const char *agent = in->row->agent;
 	char text[HT_HIST_TEXT];
+	bool held;
 
 	if (r->at_ms < in->row->received_ms - SMOKE_KEEP_MS)
 		return HT_OK;
-	ht_err err = part_merge(db, agent, from_ms, r);
+	ht_err err = part_merge(db, in, from_ms, r, &held);
 	if (err == HT_NOTFOUND) /* once a quarter */
 		err = db_exec(db, &path_sql, PATH_SQL_PARTS_PRUNE, "si", r->link,
 		    in->row->received_ms - SMOKE_KEEP_MS);
-	if (err)
+	if (err || held)
 		return err;
 	ht_hist_encode(&r->hist, text);
-	return db_exec(db, &path_sql, PATH_SQL_PART_PUT, "sisiis", r->link, from_ms,
-	    agent, (int64_t)llround(r->sent), (int64_t)llround(r->received), text);
+	return db_exec(db, &path_sql, PATH_SQL_PART_PUT, "sisiisi", r->link, from_ms,
+	    in->row->agent, (int64_t)llround(r->sent), (int64_t)llround(r->received),
+	    text, in->row->id);
 }
 
 static ht_err fold_round(struct db *db, const struct fold_input *in, size_t i)
@@ -133,9 +135,12 @@ static ht_err apply(struct db *db, const struct fold_input *in)
 	return err;
 }
 
+/* A part whose first rows are gone stays as it is, and takes only what it lacks. */
 static ht_err reset(struct db *db)
 {
-	return db_exec(db, &path_sql, PATH_SQL_PARTS_RESET, "");
+	ht_err err = db_exec(db, &path_sql, PATH_SQL_PARTS_RESET, "");
+
+	return err ? err : db_exec(db, &path_sql, PATH_SQL_PARTS_HOLD, "");
 }
 
 const struct fold fold_smoke = {
@@ -145,4 +150,5 @@ const struct fold fold_smoke = {
 	.apply = apply,
 	.reset = reset,
 	.bulk = true,
+	.alone = true,
 };

@@ -17,6 +17,18 @@ const char *usage_gap_reason(int gap)
 				     : own_reasons[gap - USAGE_GAP_APART];
 }
 
+static int64_t modulo(int64_t a, int64_t b)
+{
+	int64_t rest = a % b;
+
+	return rest < 0 ? rest + b : rest;
+}
+
+int64_t usage_hour_of(int64_t at_ms)
+{
+	return at_ms - modulo(at_ms, USAGE_HOUR_MS);
+}
+
 /* ── one hour ────────────────────────────────────────────────────────────────────── */
 
 static uint64_t kilobits(double bps, int64_t ms)
@@ -268,7 +280,9 @@ void usage_window_free(struct usage_window *w)
 static void take_slot(struct usage_window *w, int64_t at_ms, const struct usage_slot *s)
 {
 	bool office = is_office(w, at_ms);
-	int64_t hour = (at_ms + calendar_offset_ms(w->c)) / USAGE_HOUR_MS % 24;
+	int64_t hour =
+	    modulo(usage_hour_of(at_ms + calendar_offset_ms(w->c)), 24 * USAGE_HOUR_MS) /
+	    USAGE_HOUR_MS;
 
 	if (at_ms < w->f.from_ms || at_ms >= w->f.to_ms || !usage_slot_counts(s) ||
 	    w->all[0].n == w->cap)

@@ -25,6 +25,9 @@
  * the peaks that the percentile is about. */
 #define USAGE_APART_MS INT64_C(960000)
 
+/* The hour that holds a time, also one before 1970. */
+int64_t usage_hour_of(int64_t at_ms);
+
 enum { USAGE_SLOTS = 12, USAGE_BYTES_MAX = 512 };
 
 /* Why there is no rate: the verdicts of rate.h, and our own. */

@@ -1,6 +1,7 @@
 #include "server/derive/wan_connected.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -23,9 +24,15 @@ const char *wan_path_name(enum wan_path p)
 
 /* ── reachable ───────────────────────────────────────────────────────────────────── */
 
-static bool has_period(const struct wan_link *l)
+static bool has_any(const struct wan_link *l)
 {
 	return l->has_share || l->rounds > 0;
+}
+
+/* Three pings and then silence are no period. */
+static bool has_period(const struct wan_rules *r, const struct wan_link *l)
+{
+	return has_any(l) && l->known_share > 0 && l->known_share >= r->min_known;
 }
 
 static double share_of(const struct wan_link *l)
@@ -35,34 +42,72 @@ static double share_of(const struct wan_link *l)
 	return l->rounds > 0 ? (double)l->answered / (double)l->rounds : 0;
 }
 
-static enum wan_answer reachable(
+struct reach {
+	enum wan_answer answer;
+	double sure; /* of an answer that stands on the period: how much of it is known */
+};
+
+static double percent_known(const struct wan_link *l)
+{
+	return has_any(l) ? floor(l->known_share * 100) : 0;
+}
+
+static struct reach by_period(
     const struct wan_rules *r, const struct wan_link *l, char why[static WAN_TEXT_MAX])
 {
 	double share = share_of(l);
 
+	if (share > 0 && share >= r->min_availability) {
+		snprintf(why, WAN_TEXT_MAX,
+		    "link %.64s was there for %.1f %% of the period (%.0f %% of it is "
+		    "known)",
+		    l->id, share * 100, percent_known(l));
+		return (struct reach){ WAN_ANSWER_YES, l->known_share };
+	}
+	snprintf(why, WAN_TEXT_MAX,
+	    "link %.64s does not answer, and was there for %.1f %% of the period only "
+	    "(%.0f %% of it is known)",
+	    l->id, share * 100, percent_known(l));
+	/* Now is measured; what lacks of the period may have been enough for a yes. */
+	return (struct reach){ WAN_ANSWER_NO,
+		l->now == WAN_DOWN ? (1 + l->known_share) / 2 : l->known_share };
+}
+
+static struct reach without_period(
+    const struct wan_link *l, char why[static WAN_TEXT_MAX])
+{
+	double percent = percent_known(l);
+
+	if (l->now == WAN_DOWN) {
+		snprintf(why, WAN_TEXT_MAX,
+		    "link %.64s does not answer, and only %.0f %% of the period is known",
+		    l->id, percent);
+		return (struct reach){ WAN_ANSWER_NO, (1 + percent / 100) / 2 };
+	}
+	if (has_any(l))
+		snprintf(why, WAN_TEXT_MAX,
+		    "only %.0f %% of the period is known of link %.64s", percent, l->id);
+	else
+		snprintf(why, WAN_TEXT_MAX,
+		    "nothing has measured link %.64s within the period", l->id);
+	return (struct reach){ WAN_ANSWER_UNKNOWN, 0 };
+}
+
+static struct reach reachable(
+    const struct wan_rules *r, const struct wan_link *l, char why[static WAN_TEXT_MAX])
+{
+	const struct reach yes = { WAN_ANSWER_YES, 1 };
+
 	if (l->now == WAN_UP) {
 		snprintf(why, WAN_TEXT_MAX, "link %.64s answers", l->id);
-		return WAN_ANSWER_YES;
+		return yes;
 	}
 	if (l->inside) {
 		snprintf(why, WAN_TEXT_MAX, "an inside address answers over link %.64s",
 		    l->id);
-		return WAN_ANSWER_YES;
+		return yes;
 	}
-	if (has_period(l) && share > 0 && share >= r->min_availability) {
-		snprintf(why, WAN_TEXT_MAX,
-		    "link %.64s was there for %.1f %% of the period", l->id, share * 100);
-		return WAN_ANSWER_YES;
-	}
-	if (l->now == WAN_NOT_MEASURED && !has_period(l)) {
-		snprintf(why, WAN_TEXT_MAX,
-		    "nothing has measured link %.64s within the period", l->id);
-		return WAN_ANSWER_UNKNOWN;
-	}
-	snprintf(why, WAN_TEXT_MAX,
-	    "link %.64s does not answer, and was there for %.1f %% of the period only",
-	    l->id, share * 100);
-	return WAN_ANSWER_NO;
+	return has_period(r, l) ? by_period(r, l, why) : without_period(l, why);
 }
 
 /* ── over the right path ─────────────────────────────────────────────────────────── */
@@ -140,19 +185,19 @@ void wan_connected_link(
     const struct wan_rules *r, const struct wan_link *l, struct wan_conclusion *out)
 {
 	char why[WAN_TEXT_MAX];
-	enum wan_answer reach = reachable(r, l, why);
+	struct reach reach = reachable(r, l, why);
+	bool no = reach.answer == WAN_ANSWER_NO;
 
-	*out = (struct wan_conclusion){ .answer = reach };
-	if (reach == WAN_ANSWER_YES) {
+	*out = (struct wan_conclusion){ .answer = reach.answer };
+	if (reach.answer == WAN_ANSWER_YES) {
 		by_path(r, l, why, out);
+		out->confidence *= reach.sure;
 		out->reachable = true;
 		return;
 	}
-	out->confidence = reach == WAN_ANSWER_NO ? r->confidence_measured : 0;
+	out->confidence = no ? r->confidence_measured * reach.sure : 0;
 	say(out, why, NULL, NULL,
-	    reach == WAN_ANSWER_NO
-		? ""
-		: "let its own agent or a vantage ping the link's router");
+	    no ? "" : "let its own agent or a vantage ping the link's router");
 }
 
 void wan_connected_agency(const struct wan_rules *r, const struct wan_link *links,

@@ -30,6 +30,7 @@ struct wan_link {
 	int64_t rounds, answered; /* of pings, in the period */
 	bool has_share;           /* the period is told by its spans instead */
 	double up_share;          /* then: of its known time */
+	double known_share;       /* of the period, however it is told */
 	bool inside;              /* an inside address answered over it, by then */
 	enum wan_path path;
 	const char *kind;                  /* as in the registry; may be NULL */
@@ -41,6 +42,7 @@ struct wan_rules {
 	bool require_path;          /* without a known path there is no yes */
 	double confidence_measured; /* reachable, and the path is known */
 	double confidence_no_path;  /* reachable, the path is not */
+	double min_known;           /* a period that is less known says nothing */
 };
 
 enum wan_answer { WAN_ANSWER_UNKNOWN, WAN_ANSWER_NO, WAN_ANSWER_YES };

@@ -136,6 +136,9 @@ static const struct ht_option bandwidth_rows[] = {
 	    .max = 1, .def = "0.3", .help = "something says that it is less" },
 	{ "confidence_measured", HT_OPT_NUMBER, BAN(confidence_measured), .min = 0,
 	    .max = 1, .def = "0.9", .help = "a throughput test agrees" },
+	{ "measured_max_age", HT_OPT_DURATION, BAN(measured_max_age_ns), .min = DAY_NS,
+	    .max = 3650 * DAY_NS, .def = "90d",
+	    .help = "an older throughput test agrees with nothing" },
 };
 static const struct ht_options bandwidth_options =
     HT_OPTIONS(struct definition_bandwidth, bandwidth_rows);
@@ -148,6 +151,8 @@ static const struct ht_option wan_rows[] = {
 	    .max = 7 * DAY_NS, .def = "24h", .help = "in which availability is taken" },
 	{ "min_availability", HT_OPT_NUMBER, WAN(min_availability), .min = 0, .max = 1,
 	    .def = "0.5", .help = "share of rounds answered" },
+	{ "min_known", HT_OPT_NUMBER, WAN(min_known), .min = 0, .max = 1, .def = "0.5",
+	    .help = "share of the window that must be known for it to tell anything" },
 	{ "accept_declared", HT_OPT_BOOL, WAN(accept_declared), .def = "no",
 	    .help = "a link that nothing measures counts" },
 	{ "confidence_measured", HT_OPT_NUMBER, WAN(confidence_measured), .min = 0,

@@ -66,12 +66,13 @@ struct definition_bandwidth {
 	struct ht_list factors; /* struct definition_factor */
 	double confidence_declared, confidence_agrees, confidence_contradicts,
 	    confidence_measured;
+	int64_t measured_max_age_ns;
 };
 
 struct definition_wan {
 	struct ht_strings kinds;
 	int64_t window_ns;
-	double min_availability;
+	double min_availability, min_known;
 	bool accept_declared, require_path;
 	double confidence_measured, confidence_declared, confidence_no_path;
 	int64_t path_max_age_ns, inside_max_age_ns;

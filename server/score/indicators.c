@@ -222,7 +222,7 @@ void indicator_bandwidth(const struct definition *d, const struct bandwidth_inpu
 struct wan_rules indicator_wan_rules(const struct definition *d)
 {
 	return (struct wan_rules){ d->wan.min_availability, d->wan.require_path,
-		d->wan.confidence_measured, d->wan.confidence_no_path };
+		d->wan.confidence_measured, d->wan.confidence_no_path, d->wan.min_known };
 }
 
 static void wan_is(
@@ -234,6 +234,16 @@ static void wan_is(
 	out->confidence = confidence;
 	out->coverage = 1;
 	known(out, false);
+}
+
+/* Whether something was measured in the window, though too little of it. */
+static bool any_known(const struct wan_input *in)
+{
+	for (size_t i = 0; i < in->n; i++) {
+		if (in->links[i].has_share || in->links[i].rounds > 0)
+			return true;
+	}
+	return false;
 }
 
 static void wan_unknown(const struct definition *d, const struct wan_input *in,
@@ -251,6 +261,8 @@ static void wan_unknown(const struct definition *d, const struct wan_input *in,
 		snprintf(out->reason, sizeof(out->reason),
 		    "its link is registered, but nothing measures it");
 		snprintf(out->cure, sizeof(out->cure), "%s", ping);
+	} else if (any_known(in)) {
+		unknown(out, CAUSE_NOT_MEASURED, c->reason, c->cure);
 	} else {
 		unknown(out, CAUSE_NOT_MEASURED,
 		    "its WAN link is registered, but nothing has measured it within the "

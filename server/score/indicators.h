@@ -67,7 +67,7 @@ struct bandwidth_link_input {
 	double contracted_bps; /* NaN: not entered */
 	double negotiated_bps; /* NaN: not measured */
 	double factor;
-	bool measured;       /* a throughput test told measured_bps */
+	bool measured;       /* a throughput test told measured_bps, not too long ago */
 	double measured_bps; /* TCP payload */
 	bool contradicted;   /* what is known of it contradicts the contract */
 };

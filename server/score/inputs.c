@@ -324,7 +324,7 @@ struct link_row {
 	int64_t journal_id, since_ms, since_journal;
 	bool has_since, contradicted;
 	double measured_bps, measured_low, measured_high, used_p95, used_coverage;
-	int64_t measured_journal, negotiated_journal;
+	int64_t measured_ms, measured_journal, negotiated_journal;
 	char *findings; /* JSON, owned; or NULL */
 };
 
@@ -353,10 +353,11 @@ static ht_err read_links(struct db *db, const char *agency,
 			.measured_low = db_double(r, 12),
 			.measured_high = db_double(r, 13),
 			.measured_journal = db_int(r, 14),
-			.negotiated_journal = db_int(r, 15),
-			.used_p95 = db_double(r, 16),
-			.used_coverage = db_double(r, 17),
-			.findings = db_is_null(r, 18) ? NULL : strdup(db_text(r, 18)) };
+			.measured_ms = db_int(r, 15),
+			.negotiated_journal = db_int(r, 16),
+			.used_p95 = db_double(r, 17),
+			.used_coverage = db_double(r, 18),
+			.findings = db_is_null(r, 19) ? NULL : strdup(db_text(r, 19)) };
 		copy(l->id, sizeof(l->id), db_text(r, 0));
 		copy(l->kind, sizeof(l->kind), db_text(r, 1));
 		copy(l->role, sizeof(l->role), db_text(r, 2));
@@ -368,8 +369,18 @@ static ht_err read_links(struct db *db, const char *agency,
 	return ended(err);
 }
 
+/* A test of long ago neither agrees with the contract of today nor limits it. */
+static bool is_fresh(
+    const struct definition *d, const struct inputs_time *t, const struct link_row *l)
+{
+	int64_t age_ms = d->bandwidth.measured_max_age_ns / HT_NS_PER_MS;
+
+	return !isnan(l->measured_bps) && l->measured_ms >= t->window_ms - age_ms;
+}
+
 /* The four figures of one link, side by side. */
-static void tell_rates(struct inputs_value *v, const struct link_row *l, double factor)
+static void tell_rates(const struct definition *d, const struct inputs_time *t,
+    struct inputs_value *v, const struct link_row *l, double factor)
 {
 	struct json_object *o = input(v, "contracted-rate", l->journal_id);
 
@@ -393,6 +404,10 @@ static void tell_rates(struct inputs_value *v, const struct link_row *l, double 
 		put_number(o, "low", l->measured_low);
 		put_number(o, "high", l->measured_high);
 		put_text(o, "source", "measured");
+		put_time(o, "at", l->measured_ms);
+		if (!is_fresh(d, t, l))
+			json_object_object_add(
+			    o, "too_old", json_object_new_boolean(true));
 	}
 	if (!isnan(l->used_p95)) {
 		o = input(v, "used-rate", 0);
@@ -423,9 +438,9 @@ static ht_err bandwidth(struct db *db, const struct definition *d,
 			continue;
 		double factor = definition_factor(d, l->line_type);
 		links[in.n++] = (struct bandwidth_link_input){ l->id, l->contracted_bps,
-			l->negotiated_bps, factor, !isnan(l->measured_bps),
-			l->measured_bps, l->contradicted };
-		tell_rates(v, l, factor);
+			l->negotiated_bps, factor, is_fresh(d, t, l), l->measured_bps,
+			l->contradicted };
+		tell_rates(d, t, v, l, factor);
 	}
 	if (!err)
 		indicator_bandwidth(d, &in, &v->v);
@@ -481,6 +496,8 @@ static ht_err read_hours(struct db *db, const struct definition *d,
 	if (!err) {
 		l->rounds = db_int(r, 0);
 		l->answered = db_int(r, 1);
+		l->known_share = (double)(db_int(r, 2) * HOUR_MS) /
+				 (double)(d->wan.window_ns / HT_NS_PER_MS);
 	}
 	db_done(r);
 	return ended(err);
@@ -516,8 +533,8 @@ static ht_err read_spans(struct db *db, const struct wan_time *w, struct wan_row
 			     (from > w->from_ms ? from : w->from_ms);
 
 		up += now == WAN_UP ? ms : 0;
-		down +=
-		    now == WAN_DOWN || strcmp(db_text(r, 2), "UNREACHABLE") == 0 ? ms : 0;
+		/* UNREACHABLE is not measured: what lies before it is to blame */
+		down += now == WAN_DOWN ? ms : 0;
 		if (to < w->as_of_ms)
 			continue;
 		copy(x->state, sizeof(x->state), db_text(r, 2));
@@ -527,6 +544,7 @@ static ht_err read_spans(struct db *db, const struct wan_time *w, struct wan_row
 	}
 	db_done(r);
 	x->l.has_share = up + down > 0;
+	x->l.known_share = (double)(up + down) / (double)(w->as_of_ms - w->from_ms);
 	x->l.up_share = x->l.has_share ? (double)up / (double)(up + down) : 0;
 	return ended(err);
 }
@@ -657,6 +675,7 @@ static void tell_wan(
 	json_object_object_add(o, "answered", json_object_new_int64(x->l.answered));
 	if (x->l.has_share)
 		put_number(o, "up_share", x->l.up_share);
+	put_number(o, "known_share", x->l.known_share);
 	put_text(o, "path", wan_path_name(x->l.path));
 	put_text(o, "answer", wan_answer_name(said.answer));
 	cite(v, x->path_journal);
@@ -675,6 +694,7 @@ static void tell_wan(
 	json_object_object_add(c, "answered", json_object_new_int64(x->l.answered));
 	json_object_object_add(
 	    c, "up_share", x->l.has_share ? inputs_number(x->l.up_share) : NULL);
+	put_number(c, "known_share", x->l.known_share);
 	json_object_object_add(c, "path", json_object_get(x->path));
 	json_object_object_add(c, "inside", json_object_get(x->inside));
 	evidence_of(c, x);

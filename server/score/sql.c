@@ -35,17 +35,22 @@ static const char *const sql[SCORE_STATEMENTS] = {
 	[SCORE_COVERAGE] =
 	    "SELECT subnet, hour_ms, targets, probed, journal_id FROM lan_coverage"
 	    " WHERE agency = $1 AND hour_ms >= $2 ORDER BY subnet, hour_ms",
-	[SCORE_LINKS] = "SELECT l.id, l.kind, l.role, l.line_type, "
-			"l.contracted_down_bps, l.journal_id, f.state,"
-			" f.since_ms, f.since_journal, f.negotiated_down_bps,"
-			" b.contradicted, b.measured_down_bps, b.measured_down_low,"
-			" b.measured_down_high, b.measured_down_journal,"
-			" b.negotiated_journal, b.used_down_p95, b.used_coverage,"
-			" b.findings"
-			" FROM link l LEFT JOIN link_fact f ON f.link = l.id"
-			" LEFT JOIN link_bandwidth b ON b.link = l.id WHERE "
-			"l.agency = $1 ORDER BY l.id",
-	[SCORE_LINK_HOURS] = "SELECT sum(rounds), sum(answered) FROM link_hour"
+	/* The row of the bandwidth document, when it told the speed of the state. */
+	[SCORE_LINKS] =
+	    "SELECT l.id, l.kind, l.role, l.line_type, "
+	    "l.contracted_down_bps, l.journal_id, f.state,"
+	    " f.since_ms, f.since_journal, f.negotiated_down_bps,"
+	    " b.contradicted, b.measured_down_bps, b.measured_down_low,"
+	    " b.measured_down_high, b.measured_down_journal, b.measured_down_ms,"
+	    " CASE WHEN b.negotiated_bps = f.negotiated_down_bps THEN "
+	    "b.negotiated_journal END, b.used_down_p95, "
+	    "b.used_coverage,"
+	    " b.findings"
+	    " FROM link l LEFT JOIN link_fact f ON f.link = l.id"
+	    " LEFT JOIN link_bandwidth b ON b.link = l.id WHERE "
+	    "l.agency = $1 ORDER BY l.id",
+	[SCORE_LINK_HOURS] = "SELECT sum(rounds), sum(answered), "
+			     "count(DISTINCT hour_ms) FROM link_hour"
 			     " WHERE link = $1 AND hour_ms >= $2 AND hour_ms <= $3",
 	[SCORE_SPANS] = "SELECT from_ms, to_ms, state, journal_id FROM link_span"
 			" WHERE link = $1 AND from_ms < $2"

@@ -13,17 +13,20 @@
 
 /* What a finding, a link, a machine, a score, an outage, a test of a link or its path
  * cites. */
-#define CITED                                                                     \
-	"(SELECT json_each.value FROM link_fact, json_each(link_fact.evidence)"   \
-	" UNION SELECT json_each.value FROM machine, json_each(machine.evidence)" \
-	" UNION SELECT json_each.value FROM index_value, "                        \
-	"json_each(index_value.evidence)"                                         \
-	" UNION SELECT journal_id FROM finding"                                   \
-	" UNION SELECT opened_journal FROM outage"                                \
-	" UNION SELECT closed_journal FROM outage"                                \
-	" UNION SELECT journal_id FROM outage_evidence"                           \
-	" UNION SELECT journal_id FROM bandwidth_test"                            \
-	" UNION SELECT journal_id FROM link_path"                                 \
+#define CITED                                                                           \
+	"(SELECT json_each.value FROM link_fact, json_each(link_fact.evidence)"         \
+	" UNION SELECT json_each.value FROM machine, json_each(machine.evidence)"       \
+	" UNION SELECT json_each.value FROM index_value, "                              \
+	"json_each(index_value.evidence)"                                               \
+	" UNION SELECT journal_id FROM finding"                                         \
+	" UNION SELECT opened_journal FROM outage"                                      \
+	" UNION SELECT closed_journal FROM outage"                                      \
+	" UNION SELECT journal_id FROM outage_evidence"                                 \
+	" UNION SELECT journal_id FROM bandwidth_test" /* only the newest of each       \
+							  network: an answer cites what \
+							  else it stands on */          \
+	" UNION SELECT journal_id FROM (SELECT journal_id, max(from_ms)"                \
+	" FROM link_path GROUP BY link, agent, network)"                                \
 	" UNION SELECT json_each.value FROM outage, json_each(outage.evidence))"
 
 static const char *const sql[STORE_STATEMENTS] = {

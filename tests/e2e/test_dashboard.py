@@ -100,11 +100,11 @@ def bandwidth_sentences():
             one = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', m))
             if one.count(" ") < 2 or " is no " in one:
                 continue
-            one = one.replace("%%", "%").replace("%.64s", "y-ty").replace("%.1f", "12.5")
+            one = one.replace("%%", "%").replace("%.64s", "y-ty").replace("%.1f", "12.5").replace("%.0f", "80")
             if one.startswith("%s: "):
                 one = "down" + one[2:]
             one = one.replace("%s", "internet" if "over" in one else "5 Mbit/s")
-            part = reachable if re.match(r"(link|an inside address) .*(answers|over link y-ty|the period)$", one) and "only" not in one \
+            part = reachable if re.match(r"(link|an inside address) .*(answers|over link y-ty|of it is known\))$", one) and "only" not in one \
                 else over if re.match(r"(over|but|its path|no rule knows)\b", one) else out
             part.append(one if part is not over or re.match("over|but", one) else "but " + one)
     assert len(reachable) == 3 and len(over) >= 5, (reachable, over)

@@ -53,11 +53,16 @@ const rows: [RegExp, string][] = [
   // Findings.
   [/^down: (.+) were measured of the (.+) contracted$/, "chiều xuống: đo được $1 trong $2 hợp đồng"],
   [/^up: (.+) were measured of the (.+) contracted$/, "chiều lên: đo được $1 trong $2 hợp đồng"],
-  [/^(down|up): (.+) were measured though the interface negotiated (.+): another one carries the link$/, "đo được $2 dù cổng chỉ thiết lập $3: đường truyền đi qua cổng khác"],
-  [/^(down|up): the interface negotiated (.+), less than the (.+) contracted$/, "cổng thiết lập $2, thấp hơn $3 hợp đồng"],
-  [/^(down|up): (.+) are used \(95th percentile\), more than the (.+) contracted$/, "sử dụng $2 (phân vị 95), cao hơn $3 hợp đồng"],
-  [/^(down|up): the link is full: (.+) are used \(95th percentile\) of the (.+) contracted$/, "đường truyền đầy: sử dụng $2 (phân vị 95) trong $3 hợp đồng"],
-  [/^(down|up): (.+) are used, more than the (.+) that the interface negotiated$/, "sử dụng $2, cao hơn $3 mà cổng thiết lập"],
+  [/^down: (.+) were measured though the interface negotiated (.+): another one carries the link$/, "chiều xuống: đo được $1 dù cổng chỉ thiết lập $2: đường truyền đi qua cổng khác"],
+  [/^up: (.+) were measured though the interface negotiated (.+): another one carries the link$/, "chiều lên: đo được $1 dù cổng chỉ thiết lập $2: đường truyền đi qua cổng khác"],
+  [/^down: the interface negotiated (.+), less than the (.+) contracted$/, "chiều xuống: cổng thiết lập $1, thấp hơn $2 hợp đồng"],
+  [/^up: the interface negotiated (.+), less than the (.+) contracted$/, "chiều lên: cổng thiết lập $1, thấp hơn $2 hợp đồng"],
+  [/^down: (.+) are used \(95th percentile\), more than the (.+) contracted$/, "chiều xuống: sử dụng $1 (phân vị 95), cao hơn $2 hợp đồng"],
+  [/^up: (.+) are used \(95th percentile\), more than the (.+) contracted$/, "chiều lên: sử dụng $1 (phân vị 95), cao hơn $2 hợp đồng"],
+  [/^down: the link is full: (.+) are used \(95th percentile\) of the (.+) contracted$/, "chiều xuống: đường truyền đầy: sử dụng $1 (phân vị 95) trong $2 hợp đồng"],
+  [/^up: the link is full: (.+) are used \(95th percentile\) of the (.+) contracted$/, "chiều lên: đường truyền đầy: sử dụng $1 (phân vị 95) trong $2 hợp đồng"],
+  [/^down: (.+) are used, more than the (.+) that the interface negotiated$/, "chiều xuống: sử dụng $1, cao hơn $2 mà cổng thiết lập"],
+  [/^up: (.+) are used, more than the (.+) that the interface negotiated$/, "chiều lên: sử dụng $1, cao hơn $2 mà cổng thiết lập"],
   [/^what was measured down fits the rate contracted up, and the other way round$/, "tốc độ đo chiều xuống khớp hợp đồng chiều lên, và ngược lại"],
   [/^no throughput test has succeeded for (\d+) days$/, "đã $1 ngày chưa có lần đo tốc độ nào thành công"],
   [/^have the carrier deliver what is paid for, or correct the contract in the registry$/, "yêu cầu nhà mạng cấp đúng tốc độ đã trả tiền, hoặc sửa hợp đồng trong danh mục"],
@@ -82,7 +87,9 @@ const rows: [RegExp, string][] = [
   // The WAN.
   [/^none of its links is one of the WAN$/, "không có đường truyền nào thuộc WAN"],
   [/^nothing has measured link (\S+) within the period$/, "trong kỳ chưa có gì đo đường truyền $1"],
-  [/^link (\S+) does not answer, and was there for (.+) % of the period only$/, "đường truyền $1 không trả lời, và chỉ có mặt $2 % thời gian của kỳ"],
+  [/^link (\S+) does not answer, and was there for (.+) % of the period only \((\d+) % of it is known\)$/, "đường truyền $1 không trả lời, và chỉ có mặt $2 % thời gian của kỳ (biết được $3 % của kỳ)"],
+  [/^link (\S+) does not answer, and only (\d+) % of the period is known$/, "đường truyền $1 không trả lời, và chỉ biết được $2 % của kỳ"],
+  [/^only (\d+) % of the period is known of link (\S+)$/, "chỉ biết được $1 % của kỳ về đường truyền $2"],
   [/^let the office's agent or a vantage trace the path to an inside address$/, "cho trạm đo tại chỗ hoặc trạm trung tâm dò đường đi tới một địa chỉ bên trong"],
   [/^see why the trace of its path no longer comes$/, "xem vì sao không còn kết quả dò đường đi"],
   [/^add the network's prefixes or hops to the rules of the path probe$/, "thêm dải địa chỉ hoặc chặng của mạng vào quy tắc dò đường đi"],
@@ -171,7 +178,7 @@ const one = (table: [RegExp, string][], text: string): string | undefined => {
 const reachable: [RegExp, string][] = [
   [/^link (\S+) answers$/, "đường truyền $1 trả lời"],
   [/^an inside address answers over link (\S+)$/, "một địa chỉ bên trong trả lời qua đường truyền $1"],
-  [/^link (\S+) was there for (.+) % of the period$/, "đường truyền $1 có mặt $2 % thời gian của kỳ"],
+  [/^link (\S+) was there for (.+) % of the period \((\d+) % of it is known\)$/, "đường truyền $1 có mặt $2 % thời gian của kỳ (biết được $3 % của kỳ)"],
 ];
 const over: [RegExp, string][] = [
   [/^over (\S+)$/, "đi qua $1"],

@@ -1,9 +1,17 @@
 -- What is used and measured of links, over which network they run, and what follows for
 -- the WAN. Times are Unix milliseconds. All of it is derived: folds over the journal.
 
+CREATE TABLE bandwidth_link (                -- what the registry said as of the newest row folded
+  link TEXT PRIMARY KEY, agency TEXT NOT NULL,
+  contracted_down_bps INTEGER, contracted_up_bps INTEGER,
+  provider TEXT, has_router INTEGER NOT NULL, journal_id INTEGER NOT NULL,
+  born_ms INTEGER NOT NULL,                  -- what was measured before is of another line; 0: the first of its id
+  removed_ms INTEGER                         -- NULL: it is there
+) WITHOUT ROWID;
 CREATE TABLE bandwidth_hour (                -- five-minute means of what went over a link, by who polled it
   link TEXT NOT NULL, hour_ms INTEGER NOT NULL, agent TEXT NOT NULL,
   slots BLOB NOT NULL,                       -- see server/derive/usage.h
+  first_journal INTEGER NOT NULL, last_journal INTEGER NOT NULL,   -- rows that it stands on
   PRIMARY KEY (link, hour_ms, agent)
 ) WITHOUT ROWID;
 CREATE TABLE bandwidth_month (               -- a month that is over, when its hours are given up
@@ -43,6 +51,7 @@ CREATE TABLE link_bandwidth (                -- contracted, negotiated, measured
   contradicted INTEGER NOT NULL,             -- 1 down, 2 up: what is contracted is contradicted
   negotiated_bps REAL, negotiated_journal INTEGER,
   measured_down_bps REAL, measured_down_low REAL, measured_down_high REAL, measured_down_journal INTEGER,
+  measured_down_ms INTEGER,
   measured_up_bps REAL, measured_up_low REAL, measured_up_high REAL, measured_up_journal INTEGER,
   used_down_p95 REAL, used_up_p95 REAL, used_coverage REAL NOT NULL,
   findings TEXT NOT NULL,                    -- JSON list
@@ -55,7 +64,7 @@ CREATE TABLE link_path (                     -- over which network a link was se
   link TEXT NOT NULL, agent TEXT NOT NULL, from_ms INTEGER NOT NULL,
   last_ms INTEGER NOT NULL,                  -- newest trace that said the same
   network TEXT NOT NULL,                     -- 'province-wan', 'government-wan', 'internet', 'unknown'
-  reached INTEGER NOT NULL,                  -- 1: the newest trace came to its target
+  reached INTEGER NOT NULL,                  -- 1: its traces came to their target
   target TEXT, reason TEXT NOT NULL, trace TEXT,   -- of the newest
   journal_id INTEGER NOT NULL,
   PRIMARY KEY (link, agent, from_ms)
@@ -81,5 +90,7 @@ CREATE TABLE rtt_part (                      -- round trips of a quarter of an h
   link TEXT NOT NULL, from_ms INTEGER NOT NULL, agent TEXT NOT NULL,
   sent INTEGER NOT NULL, received INTEGER NOT NULL,
   hist TEXT NOT NULL,                        -- base/hist.h
+  first_journal INTEGER NOT NULL, last_journal INTEGER NOT NULL,   -- rows that it stands on
+  held_journal INTEGER NOT NULL,             -- folded anew, it holds all rows until then already
   PRIMARY KEY (link, from_ms, agent)
 ) WITHOUT ROWID;

@@ -67,6 +67,8 @@ static void test_findings(void **state)
 		    { NO, 10, NO, NO, NO, 3, 4 }, 0.9, "used-above-speed(down) " },
 		{ "directions swapped", { 50, 100, 9.4, 9, 9.6, NO, NO },
 		    { 10, 100, 47, 46, 48, NO, NO }, 0, "swapped(both) " },
+		{ "each fits its own contract as well", { 100, 100, 80, 79, 81, NO, NO },
+		    { 71, 100, 79, 78, 80, NO, NO }, 0, "" },
 		{ "symmetric: nothing to swap", { 50, 100, 47, 46, 48, NO, NO },
 		    { 50, 100, 47, 46, 48, NO, NO }, 0, "" },
 	};

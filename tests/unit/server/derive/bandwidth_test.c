@@ -207,6 +207,89 @@ static void test_backlog(void **state)
 	    "2");
 }
 
+/* Cut off twice before the first backlog comes: both holes are filled. */
+static void test_two_holes(void **state)
+{
+	struct world *w = *state;
+	struct device d = router("own"), away[2];
+	int64_t cut[2];
+
+	poll_now(w, &d);
+	for (int hole = 0; hole < 2; hole++) {
+		minutes(w, &d, 30, 4e6, 1e6);
+		cut[hole] = w->now_ms;
+		away[hole] = d;
+		run(&d, 3600, 6e6, 1e6);
+		w->now_ms += HOUR;
+		poll_now(w, &d);
+	}
+	minutes(w, &d, 30, 4e6, 1e6);
+	w->lane = JOURNAL_HIST;
+	for (int hole = 0; hole < 2; hole++) {
+		for (int i = 0; i < 60; i++) {
+			w->at_ms = cut[hole] + (i + 1) * MINUTE;
+			run(&away[hole], 60, 6e6, 1e6);
+			poll_now(w, &away[hole]);
+		}
+	}
+	w->lane = JOURNAL_DATA;
+	w->at_ms = 0;
+	w->now_ms += HOUR;
+	world_beat(w);
+	world_fold(w);
+	world_is(w, DOC("used_window.observed"), "42"); /* 3.5 h, all of them */
+	world_near(w, DOC("down.used.peak"), 6e6);
+	world_near(w, DOC("down.used.mean"), (18 * 4e6 + 24 * 6e6) / 42);
+}
+
+/* Old rows go; what came late stays in the journal for longer than what it fills. Folded
+ * again and again, hours hold what they held. */
+static void test_refold_over_the_edge(void **state)
+{
+	static const char *const hours[] = { "bandwidth_hour" };
+	struct world *w = *state;
+	struct device d = router("own"), away;
+	int64_t cut, edge;
+
+	poll_now(w, &d);
+	minutes(w, &d, 90, 4e6, 1e6);
+	cut = w->now_ms;
+	away = d;
+	run(&d, 2 * 3600, 6e6, 1e6);
+	w->now_ms += 2 * HOUR;
+	poll_now(w, &d);
+	minutes(w, &d, 100, 4e6, 1e6);
+	w->lane = JOURNAL_HIST;
+	for (int i = 0; i < 119; i++) { /* of each slot half, and a restart */
+		w->at_ms = cut + (i + 1) * MINUTE;
+		run(&away, 60, 6e6, 1e6);
+		if (i == 40)
+			away.uptime_s = 10;
+		if (i % 5 < 3)
+			poll_now(w, &away);
+	}
+	w->lane = JOURNAL_DATA;
+	w->at_ms = 0;
+	minutes(w, &d, 200, 5e6, 1e6);
+	world_fold(w);
+	char *live = world_dump(w, hours, 1);
+	assert_true(strlen(live) > 500);
+	edge = (int64_t)world_number(w, "SELECT max(id) - 250 FROM journal");
+	for (int i = 0; i < 3; i++, edge += 40) {
+		char sql[100];
+
+		snprintf(sql, sizeof(sql),
+		    "DELETE FROM journal WHERE source = 'agent' AND id < %" PRId64, edge);
+		assert_ok(db_script(w->db, sql));
+		assert_ok(run_forget(w->db, "bandwidth"));
+		world_fold(w);
+		char *again = world_dump(w, hours, 1);
+		world_same(live, again);
+		free(again);
+	}
+	free(live);
+}
+
 /* A device that answers from a cache for a minute: neither nothing nor twice as much. */
 static void test_cached_counters(void **state)
 {
@@ -294,6 +377,14 @@ static void throughput(
 	"SELECT " column " FROM index_value WHERE indicator = 'bandwidth' AND scope = " \
 	"'xa' AND own = 1"
 
+#define RATE_OF(field) "json_extract(e.value, '$." field "')"
+#define RATE_FROM                                                                    \
+	" FROM index_value v, json_each(v.explain, '$.inputs') e WHERE indicator = " \
+	"'bandwidth' AND scope = 'xa' AND own = 1 AND " RATE_OF(                     \
+	    "what") " = "                                                            \
+		    "'negotiated-rate'"
+#define RATE(field) "SELECT " RATE_OF(field) RATE_FROM
+
 /* A test finds less than paid for: a finding, a problem, less confidence; all end when
  * the contract is corrected. A skipped test takes nothing away. */
 static void test_throughput(void **state)
@@ -336,6 +427,30 @@ static void test_throughput(void **state)
 	world_near(w, VALUE("confidence"), 0.9);
 }
 
+/* The index reads the speed that the link's state tells, and cites no row that
+ * told another. */
+static void test_cites_what_told_the_speed(void **state)
+{
+	struct world *w = *state;
+	struct device d = router("own");
+
+	poll_now(w, &d);
+	world_fold(w);
+	w->now_ms += MINUTE;
+	run(&d, 60, 1e6, 1e6);
+	d.speed_bps = 10e6; /* the bandwidth document is of five minutes ago still */
+	poll_now(w, &d);
+	world_fold(w);
+	world_near(w, "SELECT negotiated_bps FROM link_bandwidth", 100e6);
+	world_near(w, "SELECT negotiated_down_bps FROM link_fact", 10e6);
+	world_near(w, RATE("bps"), 10e6);
+	world_is(w, RATE("evidence"), "NULL");
+	minutes(w, &d, 10, 1e6, 1e6);
+	world_fold(w);
+	world_near(w, RATE("bps"), 10e6);
+	world_says(w, RATE("evidence"), "[");
+}
+
 /* Time alone makes a test old, and brings a link without packs to be looked at again. */
 static void test_old_test(void **state)
 {
@@ -348,8 +463,18 @@ static void test_old_test(void **state)
 	}
 	world_fold(w);
 	world_is(w, DOC("findings[0].kind"), "test-old");
+	world_near(w, VALUE("confidence"), 0.9);
 	world_says(w, DOC("findings[0].text"), "for 3");
 	world_is(w, "SELECT count(*) FROM problem WHERE kind LIKE 'link-below%'", "0");
+	/* For longer than measured_max_age: it agrees with nothing any more. */
+	for (int i = 0; i < 60; i++) {
+		w->now_ms += DAY;
+		world_beat(w);
+	}
+	world_fold(w);
+	world_near(w, VALUE("confidence"), 0.5);
+	world_says(w, VALUE("explain"), "\"too_old\":true");
+	world_near(w, DOC("down.measured.value"), 47e6);
 }
 
 static void test_strangers(void **state)
@@ -402,6 +527,42 @@ static void test_month(void **state)
 	world_is(w, "SELECT count(*) FROM bandwidth_hour WHERE length(slots) > 4", "0");
 }
 
+/* An agent that counts centuries back: nothing lands before there were agents, and the
+ * window's arithmetic holds. */
+static void test_centuries_back(void **state)
+{
+	struct world *w = *state;
+	struct device d = router("own");
+
+	poll_now(w, &d);
+	minutes(w, &d, 12, 8e6, 1e6);
+	w->now_ms += MINUTE;
+	for (int i = 0; i < 12; i++) {
+		int64_t t = -INT64_C(3530000000) + i * 60; /* with the base: in 1969 */
+
+		world_say(w, "own",
+		    "{\"n\":\"snmp/xa-wan/link_interface\",\"vs\":\"xa-wan:eth0\","
+		    "\"t\":%" PRId64 "},"
+		    "{\"n\":\"if/xa-wan:eth0/in_octets\",\"u\":\"count\",\"v\":%d,"
+		    "\"t\":%" PRId64 "},"
+		    "{\"n\":\"if/xa-wan:eth0/out_octets\",\"u\":\"count\",\"v\":%d,"
+		    "\"t\":%" PRId64 "},"
+		    "{\"n\":\"throughput/xa-wan/status\",\"vs\":\"ok\",\"t\":-1e10},"
+		    "{\"n\":\"throughput/xa-wan/down\",\"u\":\"bit/s\",\"v\":1e6,"
+		    "\"t\":-1e10}",
+		    t, 1000000 * i, t, 1000000 * i, t);
+		w->now_ms += 1000;
+	}
+	w->now_ms += HOUR;
+	world_beat(w);
+	world_fold(w);
+	world_is(
+	    w, "SELECT count(*) FROM bandwidth_hour WHERE hour_ms < 1577836800000", "0");
+	world_is(
+	    w, "SELECT count(*) FROM bandwidth_test WHERE at_ms < 1577836800000", "0");
+	world_near(w, DOC("down.used.peak"), 8e6);
+}
+
 static const char *const tables[] = { "bandwidth_hour", "bandwidth_month",
 	"bandwidth_poll", "bandwidth_test", "link_bandwidth", "index_value", "problem" };
 
@@ -452,8 +613,7 @@ static void test_refold(void **state)
 	free(again);
 	assert_ok(run_forget(w->db, "bandwidth"));
 	world_fold(w);
-	again = world_dump(w, tables, 4);
-	live[strlen(again)] = '\0';
+	again = world_dump(w, tables, HT_COUNT(tables)); /* each contract in its time */
 	world_same(live, again);
 	free(again);
 	free(live);
@@ -475,6 +635,30 @@ static void test_removed(void **state)
 	world_is(w, "SELECT count(*) FROM link_bandwidth", "0");
 	world_is(w, "SELECT count(*) FROM problem WHERE closed_ms IS NULL", "0");
 	world_is(w, "SELECT count(*) FROM bandwidth_hour", "1");
+	/* Another line gets its id: what was measured is not its. */
+	w->now_ms += DAY;
+	world_edit(w, "link.put",
+	    "{\"id\":\"xa-wan\",\"agency\":\"xa\",\"role\":\"primary\",\"kind\":"
+	    "\"internet\",\"contracted_down_bps\":90000000}");
+	world_fold(w);
+	world_is(w, DOC("down.measured.value"), "NULL");
+	world_is(w, DOC("down.used.value"), "NULL");
+	world_is(w, DOC("used_window.observed"), "0");
+	world_is(w, DOC("newest_test"), "NULL");
+	world_is(w, "SELECT findings FROM link_bandwidth", "[]");
+	minutes(w, &d, 70, 10e6, 1e6);
+	world_fold(w);
+	world_near(w, DOC("down.used.peak"), 10e6);
+	/* What is left of a line that is long gone goes. */
+	w->now_ms += MINUTE;
+	world_edit(w, "link.remove", "{\"id\":\"xa-wan\"}");
+	w->now_ms += 401 * DAY;
+	world_edit(w, "link.put",
+	    "{\"id\":\"xa-2\",\"agency\":\"xa\",\"role\":\"backup\",\"kind\":"
+	    "\"internet\"}");
+	world_fold(w);
+	world_is(w, "SELECT count(*) FROM bandwidth_hour", "0");
+	world_is(w, "SELECT count(*) FROM bandwidth_test", "0");
 }
 
 int main(void)
@@ -485,12 +669,16 @@ int main(void)
 		T(test_used),
 		T(test_gaps),
 		T(test_backlog),
+		T(test_two_holes),
+		T(test_refold_over_the_edge),
 		T(test_cached_counters),
 		T(test_told_once),
 		T(test_throughput),
+		T(test_cites_what_told_the_speed),
 		T(test_old_test),
 		T(test_strangers),
 		T(test_month),
+		T(test_centuries_back),
 		T(test_refold),
 		T(test_removed),
 	};

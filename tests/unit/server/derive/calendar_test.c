@@ -58,6 +58,9 @@ static void test_days(void **state)
 		{ "2026-04-27T09:00", CALENDAR_COMPENSATED, false, false,
 		    "Nghỉ bù Giỗ Tổ" },
 		{ "2026-09-02T09:00", CALENDAR_HOLIDAY, false, false, "Quốc khánh" },
+		{ "2025-11-24T09:00", CALENDAR_WORKDAY, true, false, NULL },
+		{ "2026-11-24T09:00", CALENDAR_HOLIDAY, false, true,
+		    "Ngày Văn hóa Việt Nam" },
 		{ "2027-02-05T09:00", CALENDAR_HOLIDAY, false, true, "Tết Đinh Mùi" },
 		{ "2027-03-01T09:00", CALENDAR_WORKDAY, true, false, NULL },
 		/* no decisions listed: a weekday may be a holiday, a Sunday is one */

@@ -63,6 +63,25 @@ static void relative_times_count_from_the_sealing(void **state)
 	assert_int_equal(t.at_ms, RECEIVED - 2000);
 }
 
+/* An agent may count back as far as it likes: nothing lands before there were edges. */
+static void nothing_is_older_than_2020(void **state)
+{
+	const double far[] = { -1.7e9, -1e10, -1e300 };
+	struct dating_pack p = live();
+
+	for (size_t i = 0; i < HT_COUNT(far); i++) {
+		struct dating_time t = one(&p, far[i]);
+
+		assert_int_equal(t.at_ms, RECEIVED);
+		assert_true(t.rebased);
+		assert_true(t.uncertainty_ms >= 86400 * 1000);
+	}
+	p = anchored();
+	assert_int_equal(one(&p, -1.7e9).at_ms, RECEIVED - 2000);
+	p.mono_ns = -S(2000000000); /* nor by a clock that shows nonsense */
+	assert_int_equal(one(&p, 0).at_ms, RECEIVED);
+}
+
 static void a_clock_from_1970_is_recognised(void **state)
 {
 	struct dating_pack p = anchored();
@@ -265,6 +284,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(synchronised_edges_are_believed),
 		cmocka_unit_test(relative_times_count_from_the_sealing),
+		cmocka_unit_test(nothing_is_older_than_2020),
 		cmocka_unit_test(a_clock_from_1970_is_recognised),
 		cmocka_unit_test(before_2020_and_the_future_are_wrong),
 		cmocka_unit_test(a_sure_clock_far_from_the_anchor_is_wrong),

@@ -175,6 +175,81 @@ static void test_history_of_paths(void **state)
 	world_is(w, "SELECT count(*) FROM link_path", "4");
 }
 
+/* Live traces before and after a hole shorter than an interval bridge it; what comes late
+ * and says otherwise stands in it, as one span. */
+static void test_late_traces(void **state)
+{
+	struct world *w = *state;
+	int64_t cut = T0 + HOUR;
+
+	w->now_ms = cut;
+	trace(w, "own", "ok", "province-wan", "hop");
+	w->now_ms += HOUR;
+	trace(w, "own", "ok", "province-wan", "hop");
+	w->lane = JOURNAL_HIST;
+	for (int i = 0; i < 3; i++) {
+		w->at_ms = cut + (20 + 10 * i) * MINUTE;
+		trace(w, "own", "ok", "internet", "hop 3");
+	}
+	world_fold(w);
+	world_is(w, "SELECT group_concat(network) FROM link_path",
+	    "province-wan,internet,province-wan");
+	world_is(w, "SELECT group_concat((last_ms - from_ms) / 60000) FROM link_path",
+	    "19,20,19");
+	/* A longer hole is none of anybody's; late ones that agree close it. */
+	w->lane = JOURNAL_DATA;
+	w->at_ms = 0;
+	w->now_ms += 3 * HOUR;
+	trace(w, "own", "ok", "province-wan", "hop");
+	world_fold(w);
+	world_is(w, "SELECT count(*) FROM link_path", "4");
+	w->lane = JOURNAL_HIST;
+	for (int i = 0; i < 2; i++) {
+		w->at_ms = cut + (2 + i) * HOUR;
+		trace(w, "own", "ok", "province-wan", "hop");
+	}
+	world_fold(w);
+	world_is(w, "SELECT count(*) FROM link_path", "3");
+}
+
+/* Two stories in turn all day long: the newest is told, and no more than so many. */
+static void test_changes_its_mind(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 300; i++) {
+		w->now_ms += MINUTE;
+		trace(w, "own", "ok", i % 2 ? "internet" : "province-wan", "hop");
+	}
+	world_fold(w);
+	world_is(w, "SELECT count(*) FROM link_path", "48");
+	world_is(
+	    w, "SELECT network FROM link_path ORDER BY from_ms DESC LIMIT 1", "internet");
+}
+
+/* Rows before the edge are gone: the span that began before it is as long as it was. */
+static void test_refold_over_the_edge(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 20; i++) {
+		w->now_ms += HOUR;
+		trace(w, "own", "ok", i < 3 ? "internet" : "province-wan", "hop");
+	}
+	world_fold(w);
+	char *live = world_dump(w, (const char *const[]){ "link_path" }, 1);
+	assert_ok(db_script(w->db, "DELETE FROM journal WHERE source = 'agent' AND id < "
+				   "(SELECT max(id) FROM journal) - 10"));
+	for (int i = 0; i < 2; i++) {
+		assert_ok(run_forget(w->db, "path"));
+		world_fold(w);
+		char *again = world_dump(w, (const char *const[]){ "link_path" }, 1);
+		world_same(live, again);
+		free(again);
+	}
+	free(live);
+}
+
 /* ── as of a reference date ───────────────────────────────────────────────────────────
  */
 
@@ -291,6 +366,56 @@ static void test_reference_date(void **state)
 	use_source_tree(dir);
 }
 
+/* Dead at the reference date; the next day one trace goes through: it does not speak of
+ * the day before. */
+static void test_dead_at_the_reference_date(void **state)
+{
+	struct world *w = *state;
+	char dir[500];
+
+	use_reference_date(w, "2025-11-25", dir);
+	trace(w, "own", "ok", "province-wan", "hop 2");
+	pings(w, 3, 5);
+	for (int i = 0; i < 6 * 18; i++) {
+		w->now_ms += 10 * MINUTE;
+		ping(w, 0);
+	}
+	world_fold(w);
+	world_is(w, WAN("as_of_ms"), "1764090000000");
+	world_is(w, WAN("answer"), "no");
+	w->now_ms += 12 * HOUR;
+	trace(w, "own", "ok", "province-wan", "hop 2");
+	pings(w, 3, 5);
+	world_is(w, "SELECT state FROM link_fact", "UP");
+	world_is(w, WAN("answer"), "no");
+	use_source_tree(dir);
+}
+
+/* Three pings and then silence are not "100 % of the period", nor are a few minutes of
+ * an outage "0 %": too little is known of it. */
+static void test_little_is_known(void **state)
+{
+	struct world *w = *state;
+	char dir[500];
+
+	use_reference_date(w, "2025-11-25", dir);
+	pings(w, 3, 5);
+	pings(w, 5, 0);
+	for (int i = 0; i < 20; i++) { /* nobody asks any more */
+		w->now_ms += HOUR;
+		world_beat(w);
+	}
+	w->now_ms += MINUTE;
+	trace(w, "own", "ok", "province-wan", "hop 2");
+	world_fold(w);
+	world_is(w, WAN("as_of_ms"), "1764090000000");
+	world_is(w, WAN("answer"), "unknown");
+	world_says(w, WAN("reason"), "of the period is known of link xa-wan");
+	assert_true(
+	    world_number(w, WAN("json_extract(links, '$[0].known_share')")) < 0.2);
+	use_source_tree(dir);
+}
+
 static const char *const tables[] = { "link_path", "link_inside", "wan_connected",
 	"index_value" };
 
@@ -332,7 +457,12 @@ int main(void)
 		T(test_path_grows_old),
 		T(test_inside_address),
 		T(test_history_of_paths),
+		T(test_late_traces),
+		T(test_changes_its_mind),
+		T(test_refold_over_the_edge),
 		T(test_reference_date),
+		T(test_dead_at_the_reference_date),
+		T(test_little_is_known),
 		T(test_refold),
 	};
 

@@ -13,10 +13,11 @@
 #define T0     INT64_C(1700000000000)
 #define HOUR   INT64_C(3600000)
 
-enum { LATEST, CURSORS, N };
+enum { LATEST, CURSORS, CURSOR_OF, N };
 static const char *const texts[N] = {
 	[LATEST] = "SELECT at_ms, uncertainty_ms, rebased, journal_id FROM latest WHERE "
 		   "name = $1",
+	[CURSOR_OF] = "SELECT journal_id FROM fold_cursor WHERE fold = $1",
 	[CURSORS] = "SELECT min(journal_id), max(journal_id) FROM fold_cursor",
 };
 static const struct db_sql table = { "test", texts, N };
@@ -118,6 +119,7 @@ static int setup(void **state)
 	ht_log_init("test", HT_LOG_ERROR, false);
 	memset(&seen, 0, sizeof(seen));
 	watcher.version = bulk.version = 1;
+	watcher.alone = false;
 	test_store_init(&f->store);
 	f->db = test_store_open(&f->store);
 	*state = f;
@@ -352,6 +354,69 @@ static void bulk_comes_after_but_under_the_same_registry(void **state)
 	assert_int_equal(seen.n, before + 1);
 }
 
+static const struct fold *const with_one_alone[] = { &fold_anchor, &watcher, &bulk };
+
+static ht_err slice_alone(struct fixture *f, int64_t budget_ns)
+{
+	struct writer_fold_state s;
+
+	assert_ok(db_begin(f->db));
+	ht_err err =
+	    run_slice_of(f->db, with_one_alone, HT_COUNT(with_one_alone), budget_ns, &s);
+	assert_ok(db_commit(f->db));
+	if (!err)
+		assert_int_equal(s.due_ms, seen.due_ms && !s.more ? seen.due_ms : 0);
+	return err ? err : s.more ? HT_AGAIN : HT_OK;
+}
+
+static int64_t cursor_of(struct fixture *f, const char *fold)
+{
+	struct db_rows *r = db_start(f->db, &table, CURSOR_OF, "s", fold);
+	assert_ok(db_next(r));
+	int64_t id = db_int(r, 0);
+	db_done(r);
+	return id;
+}
+
+/* A new fold reads the journal from its beginning; what comes meanwhile is folded by the
+ * others at once, and in the end it has seen what they have. */
+static void who_is_alone_catches_up_while_others_go_on(void **state)
+{
+	struct fixture *f = *state;
+	ht_err err = HT_AGAIN;
+	int slices = 0;
+
+	watcher.alone = true;
+	edit(f, "agency.put");
+	for (int i = 0; i < 20; i++)
+		pack(f, "x", BOOT_1, 100 + i, T0, JOURNAL_DATA);
+	while ((err = slice_alone(f, HT_NS_PER_S)) == HT_AGAIN)
+		continue;
+	assert_ok(err);
+	watcher.version = 2;
+	seen.due_ms = T0 + 5;
+	int64_t id = pack(f, "x", BOOT_1, 200, T0, JOURNAL_DATA);
+	assert_int_equal(slice_alone(f, 0), HT_AGAIN);
+	assert_int_equal(cursor_of(f, "anchor"), id);
+	assert_int_equal(cursor_of(f, "bulk"), id);
+	assert_int_equal(cursor_of(f, "watcher"), 1);
+	while (cursor_of(f, "watcher") < 10)
+		assert_int_equal(slice_alone(f, 0), HT_AGAIN);
+	/* No edit lies between: one that comes waits for it, so that it is met by the
+	 * same registry as the first time. */
+	edit(f, "link.put");
+	assert_int_equal(slice_alone(f, 0), HT_AGAIN);
+	assert_int_equal(cursor_of(f, "anchor"), id);
+	while ((err = slice_alone(f, 0)) == HT_AGAIN)
+		assert_true(++slices < 30);
+	assert_ok(err);
+	assert_int_equal(cursor_of(f, "anchor"), id + 1);
+	assert_int_equal(cursor_of(f, "watcher"), id + 1);
+	assert_int_equal(seen.n, 21);
+	for (size_t i = 0; i < seen.n; i++)
+		assert_int_equal(seen.ids[i], i + 2);
+}
+
 static void the_least_due_time_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -465,6 +530,8 @@ int main(void)
 		    who_follows_is_folded_anew_with_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    bulk_comes_after_but_under_the_same_registry, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    who_is_alone_catches_up_while_others_go_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    the_least_due_time_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(

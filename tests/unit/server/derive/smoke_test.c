@@ -95,11 +95,34 @@ static void test_kept(void **state)
 	world_is(w, "SELECT count(*) || ' ' || sum(sent) FROM rtt_part", "1 60");
 }
 
+/* Rows before the edge are gone: folded again and again, nothing is lost or doubled. */
+static void test_refold_over_the_edge(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 60; i++) {
+		minute(w, "own", 60, 10 + i);
+		w->now_ms += MINUTE;
+	}
+	world_fold(w);
+	world_is(w, "SELECT sum(sent) FROM rtt_part", "3600");
+	assert_ok(db_script(w->db, "DELETE FROM journal WHERE source = 'agent' AND id < "
+				   "(SELECT max(id) FROM journal) - 40"));
+	for (int i = 0; i < 3; i++) {
+		assert_ok(run_forget(w->db, "smoke"));
+		world_fold(w);
+		world_is(w, "SELECT sum(sent) FROM rtt_part", "3600");
+		world_is(w, "SELECT sum(received) FROM rtt_part", "3600");
+		world_is(w, "SELECT count(*) FROM rtt_part", "4");
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_merged),
+		T(test_refold_over_the_edge),
 		T(test_kept),
 	};
 

@@ -152,6 +152,26 @@ static void test_figures(void **state)
 	usage_window_free(w);
 }
 
+/* Time before 1970 is time as well. */
+static void test_before_1970(void **state)
+{
+	struct usage_window *w;
+	struct usage_figures f;
+	int64_t midnight = -5 * DAY - 7 * HOUR; /* 1969-12-27, a Saturday, there */
+
+	assert_int_equal(usage_hour_of(-1), -HOUR);
+	assert_int_equal(usage_hour_of(-HOUR), -HOUR);
+	assert_int_equal(usage_hour_of(HOUR + 1), HOUR);
+	assert_ok(usage_window_new(calendar, midnight, midnight + 4 * DAY, &w));
+	for (int day = 0; day < 4; day++)
+		fill(w, midnight + day * DAY, office_load);
+	usage_window_figures(w, &f);
+	assert_int_equal(f.observed, 4 * 288);
+	assert_int_equal(f.down.busy_hour, 9);
+	near(f.down.busy, 8e6);
+	usage_window_free(w);
+}
+
 /* What is declared is what slot by slot would be found to be office work. */
 static void test_declared(void **state)
 {
@@ -241,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_before_1970),
 		cmocka_unit_test(test_declared),
 		cmocka_unit_test(test_holes_and_holidays),
 		cmocka_unit_test(test_who_tells),

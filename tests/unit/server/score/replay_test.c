@@ -447,7 +447,7 @@ static void test_wan_window(void **state)
 	struct world *w = *state;
 
 	build(w);
-	for (int i = 0; i < 180; i++) { /* three hours up */
+	for (int i = 0; i < 900; i++) { /* fifteen hours up */
 		w->now_ms += MINUTE;
 		ping(w, "agent-a", "a-wan", 5);
 	}

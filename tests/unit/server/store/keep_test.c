@@ -7,7 +7,7 @@
 #define NOW INT64_C(1700000000000)
 #define DAY INT64_C(86400000)
 
-enum { COUNT, CURSOR, CITE, EVIDENCE, N };
+enum { COUNT, CURSOR, CITE, PATH, EVIDENCE, N };
 static const char *const texts[N] = {
 	[COUNT] = "SELECT count(*) FROM journal WHERE source = $1",
 	[CURSOR] = "INSERT INTO fold_cursor VALUES ('f', 1, $1)"
@@ -15,6 +15,8 @@ static const char *const texts[N] = {
 	[CITE] = "INSERT INTO index_value VALUES ('d', 'i', 's', 1, 'known', 1, '/', 1, "
 		 "1, 1, '', 1, '',"
 		 " 1, 1, 'measured', '', '', $1, '{}', 0)",
+	[PATH] = "INSERT INTO link_path VALUES ('l', 'a', $1, $1, $2, 1, NULL, '', "
+		 "NULL, $3)",
 	[EVIDENCE] = "SELECT journal_id, agent, payload FROM evidence",
 };
 static const struct db_sql table = { "test", texts, N };
@@ -115,6 +117,21 @@ static void cited_rows_are_copied_first(void **state)
 	db_done(rows);
 }
 
+/* However often an agent changes its mind about a link's network. */
+static void of_paths_only_the_newest_are_kept(void **state)
+{
+	for (int i = 0; i < 20; i++) {
+		int64_t id = put(JOURNAL_AGENT, NOW - 31 * DAY);
+
+		assert_ok(db_exec(db, &table, PATH, "isi", id,
+		    i % 2 ? "internet" : "province-wan", id));
+	}
+	assert_ok(db_exec(db, &table, CURSOR, "i", (int64_t)100));
+	struct keep_result r = slice(INT64_MAX);
+	assert_int_equal(r.deleted, 20);
+	assert_int_equal(r.copied, 2);
+}
+
 static void it_goes_in_slices(void **state)
 {
 	assert_ok(db_begin(db));
@@ -145,6 +162,8 @@ int main(void)
 		    old_rows_go_but_not_peoples, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_no_fold_has_seen_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    of_paths_only_the_newest_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    cited_rows_are_copied_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_goes_in_slices, setup, teardown),
