@@ -105,6 +105,8 @@ struct throughput_run {
 	uv_timer_t timer;
 	struct budget budget;
 	char boot[HT_BOOT_ID_LEN + 1];
+	bool booted;   /* since the budget was remembered */
+	bool timeless; /* no clock to be believed */
 	struct traffic before;
 	int64_t before_ns;
 	struct grant grant; /* slot "": none */
@@ -491,12 +493,14 @@ static void recall(struct throughput_run *r)
 {
 	size_t len;
 	const void *bytes = r->host->recall(r->host, &len);
-	int64_t wall_ms = ht_clock_synchronised() ? ht_wall_ms() : BUDGET_UNKNOWN;
 
+	r->timeless = !ht_clock_synchronised();
 	if (ht_boot_id(r->boot))
 		r->boot[0] = '\0';
 	budget_load(&r->budget, bytes, len);
-	budget_clock(&r->budget, wall_ms, r->boot, ht_mono_ns());
+	r->booted = strcmp(r->budget.boot, r->boot) != 0;
+	budget_clock(&r->budget, r->timeless ? BUDGET_UNKNOWN : ht_wall_ms(), r->boot,
+	    ht_mono_ns());
 }
 
 static bool rests(const struct throughput_run *r)
@@ -506,14 +510,29 @@ static bool rests(const struct throughput_run *r)
 	return since_ms < r->o->once_in_ns / HT_NS_PER_MS;
 }
 
+/* Nothing is due, so nothing is told. But what has passed since another boot's clock
+ * stopped is not known: from now on it is counted by this one's, which must be
+ * remembered, or the rest would never end. */
+static void rest(struct throughput_run *r)
+{
+	if (r->booted && r->timeless) {
+		finish(r, "skipped: this machine was restarted and its clock is not "
+			  "synchronised: once_in counts on from now");
+		return;
+	}
+	if (r->booted)
+		remember(r);
+	r->finished = true;
+	r->host->done(r->host);
+}
+
 /* The first step, from the loop, so that what is told is told there. */
 static void on_begin(uv_timer_t *timer)
 {
 	struct throughput_run *r = timer->data;
 
 	if (rests(r)) {
-		r->finished = true;
-		r->host->done(r->host); /* nothing is due: nothing is told */
+		rest(r);
 	} else if (!budget_allows(r)) {
 		finish_spent(r);
 	} else if (ht_mono_ns() + r->o->watch_ns + test_ns(r) + MARGIN_NS >

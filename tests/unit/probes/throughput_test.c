@@ -1,0 +1,102 @@
+/* When the probe tests and when it rests, with a fake host. What it measures is
+ * tests/e2e/test_throughput.py's. */
+#include "unit/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "probes/wan/throughput/budget.h"
+#include "unit/probes/runner.h"
+
+extern const struct probe_ops probe_throughput;
+
+#define ID       "office-wan"
+#define DEADLINE (60 * HT_NS_PER_S)
+#define BOOT_A   "aaaaaaaa-0000-4000-8000-000000000000"
+#define BOOT_B   "bbbbbbbb-0000-4000-8000-000000000000"
+#define LAST_MS  INT64_C(1700000000000)
+
+static void run(struct runner *r, const char *once_in)
+{
+	char yaml[128];
+
+	snprintf(yaml, sizeof(yaml), "{watch: 0s, duration: 2s, once_in: %s}", once_in);
+	assert_true(runner_run(r, &probe_throughput, ID, yaml, DEADLINE));
+	assert_true(r->done);
+}
+
+static bool says(const struct runner *r, const char *what)
+{
+	const struct runner_reading *x = runner_find(r, HT_M_THROUGHPUT_STATUS, ID);
+
+	return x && strstr(x->string, what);
+}
+
+/* A test has just ended, in boot A. */
+static void tested(struct runner *r, int64_t at_ms)
+{
+	struct budget b = { .known_ms = at_ms,
+		.done_ms = at_ms,
+		.mono_ns = 1,
+		.boot = BOOT_A,
+		.day_bytes = 1000,
+		.month_bytes = 1000 };
+	uint8_t bytes[BUDGET_BYTES];
+	size_t len = budget_save(&b, bytes);
+
+	assert_ok(r->host.remember(&r->host, bytes, len));
+}
+
+/* Nobody knows how long the machine was off; but the rest must end some time. */
+static void test_a_restart_without_a_clock(void **state)
+{
+	struct runner *r = runner_new();
+	int64_t until_ns = ht_mono_ns() + 5 * HT_NS_PER_S;
+
+	setenv("HATANG_CLOCK", "free", 1);
+	setenv("HATANG_BOOT_ID", BOOT_B, 1);
+	tested(r, LAST_MS);
+	run(r, "1h");
+	assert_true(says(r, "its clock is not synchronised"));
+	run(r, "1h"); /* said once */
+	assert_int_equal(r->n_readings, 0);
+	do
+		run(r, "1ms");
+	while (!says(r, "no server to ask") && ht_mono_ns() < until_ns);
+	assert_true(says(r, "no server to ask"));
+	runner_free(r);
+}
+
+/* The clock loses its source only after the restart: the rest goes on by this boot's. */
+static void test_a_clock_that_is_lost(void **state)
+{
+	struct runner *r = runner_new();
+	struct budget b;
+	size_t len;
+
+	setenv("HATANG_CLOCK", "synchronised", 1);
+	setenv("HATANG_BOOT_ID", BOOT_B, 1);
+	tested(r, ht_wall_ms());
+	run(r, "1h");
+	assert_int_equal(r->n_readings, 0);
+	const void *bytes = r->host.recall(&r->host, &len);
+	budget_load(&b, bytes, len);
+	assert_string_equal(b.boot, BOOT_B);
+	assert_int_equal(b.day_bytes, 1000);
+	setenv("HATANG_CLOCK", "free", 1);
+	run(r, "1h");
+	assert_int_equal(r->n_readings, 0);
+	runner_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_restart_without_a_clock),
+		cmocka_unit_test(test_a_clock_that_is_lost),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
