@@ -128,7 +128,8 @@ static void run_probe(struct agent *a, const struct control_cmd *c)
 	ht_err err = probe_options(p, c, &probe, &fault);
 	if (!err)
 		err = oneshot_start(&p->once, &a->loop, &probe, &p->options->probe_site,
-		    a->monitor, a->publish ? &a->inquiries : NULL, probe_done, p);
+		    a->monitor, a->publish ? &a->inquiries : NULL,
+		    probe.ops->spends ? &a->sink : NULL, probe_done, p);
 	if (err) {
 		reply(a, c->id, err, fault.text, NULL);
 		probe_free(p);

@@ -105,8 +105,9 @@ struct throughput_run {
 	uv_timer_t timer;
 	struct budget budget;
 	char boot[HT_BOOT_ID_LEN + 1];
-	bool booted;   /* since the budget was remembered */
-	bool timeless; /* no clock to be believed */
+	bool booted;         /* since the budget was remembered */
+	bool timeless;       /* no clock to be believed */
+	int64_t month_bytes; /* as they were remembered at the beginning */
 	struct traffic before;
 	int64_t before_ns;
 	struct grant grant; /* slot "": none */
@@ -178,11 +179,27 @@ static void emit_results(struct throughput_run *r)
 	emit_number(r, HT_M_THROUGHPUT_BYTES, (double)r->spent);
 }
 
+/* What another run has spent meanwhile: one that the server asked for, or the scheduled
+ * one. */
+static void add_others(struct throughput_run *r)
+{
+	struct budget now;
+	size_t len;
+	const void *bytes = r->host->recall(r->host, &len);
+
+	budget_load(&now, bytes, len);
+	if (now.month_bytes > r->month_bytes)
+		budget_spend(&r->budget, now.month_bytes - r->month_bytes);
+	if (now.done_ms > r->budget.done_ms)
+		r->budget.done_ms = now.done_ms;
+}
+
 static void remember(struct throughput_run *r)
 {
 	uint8_t bytes[BUDGET_BYTES];
-	size_t len = budget_save(&r->budget, bytes);
 
+	add_others(r);
+	size_t len = budget_save(&r->budget, bytes);
 	if (r->host->remember(r->host, bytes, len))
 		ht_log_warn(
 		    "throughput.budget", "id=%s remembered=no", r->host->instance);
@@ -498,6 +515,7 @@ static void recall(struct throughput_run *r)
 	if (ht_boot_id(r->boot))
 		r->boot[0] = '\0';
 	budget_load(&r->budget, bytes, len);
+	r->month_bytes = r->budget.month_bytes;
 	r->booted = strcmp(r->budget.boot, r->boot) != 0;
 	budget_clock(&r->budget, r->timeless ? BUDGET_UNKNOWN : ht_wall_ms(), r->boot,
 	    ht_mono_ns());
@@ -631,6 +649,7 @@ const struct probe_ops probe_throughput = {
 	.n_metrics = HT_COUNT(throughput_metrics),
 	.options = &throughput_option_table,
 	.run_size = sizeof(struct throughput_run),
+	.spends = true,
 	.start = throughput_start,
 	.cancel = throughput_cancel,
 	.check = throughput_check,

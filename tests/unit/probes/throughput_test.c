@@ -39,7 +39,7 @@ static void tested(struct runner *r, int64_t at_ms)
 {
 	struct budget b = { .known_ms = at_ms,
 		.done_ms = at_ms,
-		.mono_ns = 1,
+		.mono_ns = ht_mono_ns(),
 		.boot = BOOT_A,
 		.day_bytes = 1000,
 		.month_bytes = 1000 };
@@ -91,11 +91,50 @@ static void test_a_clock_that_is_lost(void **state)
 	runner_free(r);
 }
 
+static void other_run(uv_timer_t *timer)
+{
+	struct runner *r = timer->data;
+	struct budget b;
+	uint8_t bytes[BUDGET_BYTES];
+	size_t len;
+	const void *was = r->host.recall(&r->host, &len);
+
+	budget_load(&b, was, len);
+	budget_spend(&b, 500);
+	assert_ok(r->host.remember(&r->host, bytes, budget_save(&b, bytes)));
+}
+
+/* Two runs side by side, the scheduled one and one that was asked for: both count. */
+static void test_two_runs_spend(void **state)
+{
+	struct runner *r = runner_new();
+	struct budget b;
+	uv_timer_t timer;
+	size_t len;
+
+	setenv("HATANG_CLOCK", "free", 1);
+	setenv("HATANG_BOOT_ID", BOOT_A, 1);
+	tested(r, LAST_MS);
+	uv_timer_init(&r->loop, &timer);
+	timer.data = r;
+	uv_timer_start(&timer, other_run, 20, 0);
+	assert_true(runner_run(r, &probe_throughput, ID,
+	    "{watch: 100ms, duration: 2s, once_in: 0s}", DEADLINE));
+	assert_true(says(r, "no server to ask"));
+	const void *bytes = r->host.recall(&r->host, &len);
+	budget_load(&b, bytes, len);
+	assert_int_equal(b.day_bytes, 1500);
+	assert_int_equal(b.month_bytes, 1500);
+	uv_close((uv_handle_t *)&timer, NULL);
+	runner_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_restart_without_a_clock),
 		cmocka_unit_test(test_a_clock_that_is_lost),
+		cmocka_unit_test(test_two_runs_spend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
