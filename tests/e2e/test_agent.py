@@ -166,6 +166,10 @@ def test_commands_over_mqtt(office):
         assert got["ok"] and "budget is used up" in got["text"], got
         until("it is remembered", lambda: memories(a) & {"throughput.throughput"})
         assert "selftest.selftest" not in memories(a)
+        # A command carries no secrets off the machine.
+        got = ask("a1", verb="probe", name="http",
+                  set={"url": "https://127.0.0.1:9", "basic_file": str(a.state / "approved.yaml")})
+        assert not got["ok"] and "names a file of this machine" in got["error"], got
         got = ask("af", verb="dance")
         assert not got["ok"], got
         got = ask("b0", verb="propose")

@@ -47,7 +47,7 @@ static const struct ht_option option_rows[] = {
 		    "endpoint" },
 	{ "upload_url", HT_OPT_STRING, OPT(upload_url), .max = GRANT_URL_MAX,
 	    .help = "with `url`: where is PUT to; left out: no upload" },
-	{ "ca", HT_OPT_STRING, OPT(ca),
+	{ "ca", HT_OPT_STRING, OPT(ca), .file = true,
 	    .help = "with `url`: authorities that may vouch for it; left out: the "
 		    "system's" },
 	{ "direction", HT_OPT_ENUM, OPT(direction), .def = "both",
