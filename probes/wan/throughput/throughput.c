@@ -26,6 +26,7 @@
 
 #define MARGIN_NS     (2 * HT_NS_PER_S) /* to tell the end before we are cancelled */
 #define SETTLE_NS     (4 * HT_NS_PER_S) /* of a test, beside its two durations */
+#define LEAST_NS      HT_NS_PER_S       /* in less no rate is found */
 #define BYTES_LEAST   (INT64_C(256) << 10)
 #define WHY_MAX       240
 #define TRAFFIC_BYTES 16384
@@ -111,6 +112,8 @@ struct throughput_run {
 	struct traffic before;
 	int64_t before_ns;
 	struct grant grant; /* slot "": none */
+	int64_t asked_ns;   /* when the slot was asked for: it began no earlier */
+	int64_t last_ns;    /* the slot's end, or the run's: no load goes on then */
 	bool own;           /* against the server's endpoint */
 	bool unprotected;   /* no server stands behind this run */
 	int64_t bytes;      /* that this test may cost */
@@ -229,15 +232,17 @@ static void finish(struct throughput_run *r, const char *fmt, ...)
 
 /* ── the slot's end ───────────────────────────────────────────────────────────────── */
 
-/* Said once and not waited for: a slot whose end is lost ends by itself. */
+/* Said once and not waited for: a slot whose end is lost ends by itself. `outcome` may
+ * have the words of a library, or of who was at the other end. */
 static void give_back(struct throughput_run *r, const char *outcome)
 {
-	char bytes[24];
+	char bytes[24], text[WHY_MAX];
 	const struct probe_field fields[] = { { "slot", r->grant.slot },
-		{ "bytes", bytes }, { "outcome", outcome } };
+		{ "bytes", bytes }, { "outcome", text } };
 
 	if (!r->grant.slot[0])
 		return;
+	clean_copy(outcome, strlen(outcome), text, sizeof(text));
 	snprintf(bytes, sizeof(bytes), "%" PRId64, r->spent);
 	ht_err err = r->host->ask_server(
 	    r->host, "slot-end", fields, HT_COUNT(fields), NULL, NULL);
@@ -331,7 +336,7 @@ static int64_t bytes_of(const struct throughput_run *r, int way)
 static ht_err load_begin(struct throughput_run *r, int way)
 {
 	char url[GRANT_URL_MAX + 8];
-	int64_t now_ns = ht_mono_ns(), last_ns = r->host->deadline_ns - MARGIN_NS;
+	int64_t now_ns = ht_mono_ns();
 	struct load_config config = {
 		.url = url,
 		.up = way == WAY_UP,
@@ -348,8 +353,10 @@ static ht_err load_begin(struct throughput_run *r, int way)
 	};
 
 	snprintf(url, sizeof(url), "%s%s", url_of(r, way), r->own ? ways[way].path : "");
-	if (config.until_ns > last_ns)
-		config.until_ns = last_ns;
+	if (config.until_ns > r->last_ns)
+		config.until_ns = r->last_ns;
+	if (config.until_ns < now_ns + LEAST_NS)
+		return HT_TIMEOUT;
 	return load_start(r->host->loop, &config, on_load_done, r, &r->load);
 }
 
@@ -365,10 +372,11 @@ static void load_next(struct throughput_run *r)
 		return;
 	}
 	r->tried[way] = true;
-	if (load_begin(r, way) == HT_OK)
+	ht_err err = load_begin(r, way);
+	if (!err)
 		return;
-	snprintf(r->results[way].why, sizeof(r->results[way].why),
-	    "no transfer could be begun");
+	snprintf(r->results[way].why, sizeof(r->results[way].why), "%s",
+	    err == HT_TIMEOUT ? "no time is left for it" : "no transfer could be begun");
 	load_next(r);
 }
 
@@ -429,6 +437,16 @@ static void granted(struct throughput_run *r, const struct probe_answer *a)
 	r->own = r->grant.token[0] != '\0';
 	if (r->grant.bytes < r->bytes)
 		r->bytes = r->grant.bytes;
+	/* The server counts from when it granted, which is after we asked: what comes
+	 * late is shorter, and never reaches into another's slot. */
+	int64_t end_ns = r->asked_ns + r->grant.seconds * HT_NS_PER_S;
+	if (end_ns < r->last_ns)
+		r->last_ns = end_ns;
+	if (ht_mono_ns() + LEAST_NS > r->last_ns) {
+		give_back(r, "too late");
+		finish(r, "skipped: the server's grant came too late to be used");
+		return;
+	}
 	load_next(r);
 }
 
@@ -457,6 +475,7 @@ static void ask(struct throughput_run *r)
 		{ "bytes", bytes }, { "seconds", seconds },
 		{ "against", r->o->url ? "url" : "endpoint" } };
 
+	r->asked_ns = ht_mono_ns();
 	snprintf(bytes, sizeof(bytes), "%" PRId64, r->bytes);
 	snprintf(seconds, sizeof(seconds), "%" PRId64, test_ns(r) / HT_NS_PER_S);
 	ht_err err =
@@ -574,6 +593,7 @@ static ht_err throughput_start(
 	r->o = options;
 	r->host = host;
 	r->way = WAYS;
+	r->last_ns = host->deadline_ns - MARGIN_NS;
 	r->wanted[WAY_DOWN] = r->o->direction != UP;
 	r->wanted[WAY_UP] = r->o->direction != DOWN && (!r->o->url || r->o->upload_url);
 	recall(r);

@@ -2,6 +2,7 @@
  * tests/e2e/test_throughput.py's. */
 #include "unit/test.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/clock.h"
 #include "probes/wan/throughput/budget.h"
 #include "unit/probes/runner.h"
+#include "unit/probes/stub_server.h"
 
 extern const struct probe_ops probe_throughput;
 
@@ -129,12 +131,96 @@ static void test_two_runs_spend(void **state)
 	runner_free(r);
 }
 
+/* ── slots ────────────────────────────────────────────────────────────────────────── */
+
+struct desk {
+	const char *seconds; /* that are granted */
+	int64_t late_ns;     /* the answer */
+	char outcome[256];
+	struct probe_field fields[3];
+};
+
+static void serve(void *arg, const char *request, const struct probe_field *fields,
+    size_t n, struct probe_answer *out)
+{
+	struct desk *d = arg;
+
+	if (strcmp(request, "slot-end") == 0) {
+		snprintf(d->outcome, sizeof(d->outcome), "%s", fields[2].value);
+		return;
+	}
+	d->fields[0] = (struct probe_field){ "slot", "7" };
+	d->fields[1] = (struct probe_field){ "bytes", "1000000000" };
+	d->fields[2] = (struct probe_field){ "seconds", d->seconds };
+	out->fields = d->fields;
+	out->n_fields = 3;
+	poll(NULL, 0, (int)(d->late_ns / HT_NS_PER_MS));
+}
+
+static void pour(struct stub *s, int fd, void *arg)
+{
+	static char bytes[65536];
+
+	stub_request(s, bytes, sizeof(bytes));
+	stub_say(s, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n");
+	while (stub_send(s, bytes, 4096) && stub_wait(s, 1))
+		;
+}
+
+static void run_at(struct runner *r, uint16_t port)
+{
+	char yaml[256];
+
+	snprintf(yaml, sizeof(yaml),
+	    "{url: 'http://127.0.0.1:%u/x', watch: 0s, once_in: 0s, duration: 20s, "
+	    "precision: 1, streams: 1, max_streams: 1, busy: 400G}",
+	    port);
+	assert_true(runner_run(r, &probe_throughput, ID, yaml, DEADLINE));
+	assert_true(r->done);
+}
+
+/* The test ends with its slot, however long it would like to be. */
+static void test_a_slot_ends(void **state)
+{
+	struct runner *r = runner_new();
+	struct desk d = { .seconds = "2" };
+	struct stub *s = stub_start("127.0.0.1", NULL, pour, NULL);
+	int64_t began_ns = ht_mono_ns();
+
+	runner_server(r, serve, &d);
+	run_at(r, stub_port(s));
+	assert_true(ht_mono_ns() - began_ns < 5 * HT_NS_PER_S);
+	assert_true(runner_number(r, HT_M_THROUGHPUT_BYTES, ID) > 0);
+	assert_true(d.outcome[0] != '\0');
+	stub_free(s);
+	runner_free(r);
+}
+
+/* When the answer comes the slot is over, and may be another's. */
+static void test_a_late_grant(void **state)
+{
+	struct runner *r = runner_new();
+	struct desk d = { .seconds = "1", .late_ns = 20 * HT_NS_PER_MS };
+	struct stub *s = stub_start("127.0.0.1", NULL, pour, NULL);
+
+	runner_server(r, serve, &d);
+	run_at(r, stub_port(s));
+	assert_true(says(r, "skipped: the server's grant came too late"));
+	assert_null(runner_find(r, HT_M_THROUGHPUT_BYTES, ID));
+	assert_string_equal(d.outcome, "too late");
+	assert_int_equal(stub_served(s), 0);
+	stub_free(s);
+	runner_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_restart_without_a_clock),
 		cmocka_unit_test(test_a_clock_that_is_lost),
 		cmocka_unit_test(test_two_runs_spend),
+		cmocka_unit_test(test_a_slot_ends),
+		cmocka_unit_test(test_a_late_grant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
