@@ -16,6 +16,7 @@ struct sim_target {
 	int behind[SIM_PARENTS];     /* cut too when one of these is; -1 ends */
 	double cut_at; /* share of the round trip before the place of the cut, 0..1 */
 	bool unsendable, twice; /* sending fails; answers come twice */
+	bool unroutable;        /* sending fails: there is no way to it */
 	uint32_t parents[SIM_PARENTS];
 	size_t n_parents;
 	bool self;
