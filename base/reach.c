@@ -537,7 +537,9 @@ void ht_reach_answer(
 	}
 	r->counters.answered++;
 	r->answered_ns = now_ns;
-	count_answer(t, at_ns - p.sent_ns);
+	/* Received before it was asked: the wall clock, by which the kernel stamps, was
+	 * set meanwhile. Our own clock says how long it took at most. */
+	count_answer(t, (at_ns < p.sent_ns ? now_ns : at_ns) - p.sent_ns);
 	set_mute(r, t, false, now_ns);
 	take_answer(r, t, &p, now_ns);
 	plan(r, t);

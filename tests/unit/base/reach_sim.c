@@ -160,7 +160,8 @@ static void tick(struct sim *s)
 			ht_reach_deaf(s->reach, s->now_ns);
 			continue;
 		}
-		ht_reach_answer(s->reach, f.target, f.seq, f.at_ns, s->now_ns);
+		ht_reach_answer(
+		    s->reach, f.target, f.seq, f.at_ns - s->step_ns, s->now_ns);
 	}
 	for (bool more = true; more;) {
 		more = ht_reach_tick(s->reach, s->now_ns);

@@ -48,6 +48,7 @@ struct sim {
 	size_t n_unsent;
 	double
 	    deaf; /* share of the answers that are lost on our side, which is noticed */
+	int64_t step_ns; /* receipts seem to be so much earlier: the clock was set */
 	struct sim_change changes[SIM_CHANGES];
 	size_t n_changes;
 	enum ht_reach_sight sight;

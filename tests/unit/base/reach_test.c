@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/pings.h"
 #include "unit/base/reach_sim.h"
 
 #define MS HT_NS_PER_MS
@@ -614,6 +615,42 @@ static void test_unsendable_self(void **state)
 	sim_free(s);
 }
 
+/* ---- a clock that is set ---- */
+
+static void test_a_stepped_clock_is_no_sample(void **state)
+{
+	struct ht_pings p = { 0 };
+	struct ht_ping got;
+	int64_t now = 1000 * S;
+
+	for (int i = 0; i < 20; i++, now += S) {
+		uint32_t seq = ht_pings_send(&p, now, true);
+
+		assert_true(ht_pings_answer(&p, (uint16_t)seq, now + 20 * MS, &got));
+	}
+	int64_t wait = ht_pings_wait_ns(&p);
+	uint32_t seq = ht_pings_send(&p, now, true);
+
+	assert_true(ht_pings_answer(&p, (uint16_t)seq, now - 5 * S, &got));
+	assert_int_equal(ht_pings_wait_ns(&p), wait);
+}
+
+/* The sim asserts that no minute holds a round trip that was none. */
+static void test_a_stepped_clock(void **state)
+{
+	struct sim *s = sim_new(3, 4);
+
+	sim_start(s);
+	sim_run(s, s->now_ns + 30 * S);
+	s->step_ns = 4 * S;
+	sim_run(s, s->now_ns + 2 * S);
+	s->step_ns = 0;
+	sim_run(s, s->now_ns + 100 * S);
+	assert_true(s->targets[0].minute_received > 60);
+	assert_int_equal(s->n_changes, 3);
+	sim_free(s);
+}
+
 /* ---- answers that are no answers ---- */
 
 static void test_duplicates_and_strangers(void **state)
@@ -779,6 +816,8 @@ int main(void)
 		cmocka_unit_test(test_unroutable_when_checked),
 		cmocka_unit_test(test_unsendable_in_burst),
 		cmocka_unit_test(test_unsendable_self),
+		cmocka_unit_test(test_a_stepped_clock_is_no_sample),
+		cmocka_unit_test(test_a_stepped_clock),
 		cmocka_unit_test(test_duplicates_and_strangers),
 		cmocka_unit_test(test_too_late),
 		cmocka_unit_test(test_another_list_goes_on),
