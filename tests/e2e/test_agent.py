@@ -184,6 +184,15 @@ def test_commands_over_mqtt(office):
     assert until("status", lambda: a.status())["approved"] == digest
 
 
+def test_what_follows_a_list_says_that_it_waits(office):
+    a = office.agent("a1", "  - { probe: path, id: ways }\n").start()
+    until("it says so", lambda: [l for l in a.log.read_text().splitlines() if "reach.wait" in l])
+    assert a.stop() == 0
+    said = [l for l in a.log.read_text().splitlines() if "reach.wait" in l]
+    assert len(said) == 1 and "probe=path id=ways" in said[0], said
+    assert "the server has sent none yet" in said[0]
+
+
 def memories(agent):
     db = sqlite3.connect(f"file:{agent.state}/spool.db?mode=ro", uri=True, timeout=20)
     with contextlib.closing(db):
