@@ -92,9 +92,11 @@ static void test_datagram_socket(void **state)
 	assert_true(runner_run(
 	    r, &probe_icmp, ID, "{target: 127.0.0.1, spacing: 10ms}", DEADLINE));
 	assert_answered(r, "127.0.0.1", 5);
+	assert_false(r->raw);
 	assert_true(
 	    runner_run(r, &probe_icmp, ID, "{target: '::1', spacing: 10ms}", DEADLINE));
 	assert_answered(r, "::1", 5);
+	assert_false(r->raw);
 	assert_int_equal(pwrite(fd, "1 0", 3, 0), 3);
 	close(fd);
 	runner_free(r);
