@@ -691,12 +691,12 @@ static ht_err start_loop(struct agent *a, struct ht_fault *fault)
 
 static void start_reach(struct agent *a)
 {
-	a->reach_sink = sink_of_agent;
-	a->reach_sink.arg = a;
+	a->sink = sink_of_agent;
+	a->sink.arg = a;
 	a->reach = (struct reach){
 		.loop = &a->loop,
 		.monitor = a->monitor,
-		.sink = &a->reach_sink,
+		.sink = &a->sink,
 		.closed = reach_ended,
 		.arg = a,
 	};

@@ -28,7 +28,7 @@ struct agent {
 	struct publish *publish;    /* NULL without a broker in the configuration */
 	struct inquiries inquiries; /* of probes to the server */
 	struct runner *runner;
-	struct runner_sink reach_sink;
+	struct runner_sink sink;
 	struct reach reach; /* the one probe that follows the server's list */
 	struct status_server *status;
 	struct targets targets;        /* that the server sent */

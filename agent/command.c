@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/oneshot.h"
 #include "agent/propose.h"
+#include "agent/remote_set.h"
 #include "agent/renew.h"
 #include "base/log.h"
 #include "mqtt/control.h"
@@ -102,6 +103,8 @@ static ht_err probe_options(struct command_probe *p, const struct control_cmd *c
 	char *sets[CONTROL_PAIRS_MAX];
 	ht_err err = options_load(p->agent->file, NULL, 0, &p->options, fault);
 
+	if (!err)
+		err = remote_set_check(p->options, c->name, c->set, c->n_set, fault);
 	for (size_t i = 0; i < c->n_set; i++) {
 		snprintf(
 		    texts[i], sizeof(texts[i]), "%s=%s", c->set[i].key, c->set[i].value);
@@ -128,7 +131,8 @@ static void run_probe(struct agent *a, const struct control_cmd *c)
 	ht_err err = probe_options(p, c, &probe, &fault);
 	if (!err)
 		err = oneshot_start(&p->once, &a->loop, &probe, &p->options->probe_site,
-		    a->monitor, a->publish ? &a->inquiries : NULL, probe_done, p);
+		    a->monitor, a->publish ? &a->inquiries : NULL,
+		    probe.ops->spends ? &a->sink : NULL, probe_done, p);
 	if (err) {
 		reply(a, c->id, err, fault.text, NULL);
 		probe_free(p);

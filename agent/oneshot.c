@@ -43,12 +43,29 @@ static void emit(void *arg, const struct ht_reading *r)
 
 static const void *recall(void *arg, const char *instance, size_t *out_len)
 {
+	struct oneshot *o = arg;
+
+	if (o->memories)
+		return o->memories->recall(o->memories->arg, instance, out_len);
 	*out_len = 0;
 	return "";
 }
 
-static ht_err forget(void *arg, const char *instance, const void *bytes, size_t len)
+static ht_err remember(void *arg, const char *instance, const void *bytes, size_t len)
 {
+	struct oneshot *o = arg;
+
+	if (o->memories)
+		return o->memories->remember(o->memories->arg, instance, bytes, len);
+	return HT_OK;
+}
+
+static ht_err keep_of(void *arg, const char *name, const void *bytes, size_t len)
+{
+	struct oneshot *o = arg;
+
+	if (o->memories)
+		return o->memories->keep(o->memories->arg, name, bytes, len);
 	return HT_OK;
 }
 
@@ -82,6 +99,8 @@ static void ended(void *arg, const char *instance, bool ok)
 		return;
 	o->ended = true;
 	o->ok = ok;
+	if (o->memories)
+		o->memories->ended(o->memories->arg, instance, ok);
 	runner_close_soon(o->runner, closed, o);
 }
 
@@ -95,9 +114,12 @@ void oneshot_cancel(struct oneshot *o)
 
 ht_err oneshot_start(struct oneshot *o, uv_loop_t *loop, const struct runner_probe *probe,
     const struct probe_site *site, struct monitor *monitor, struct inquiries *inquiries,
-    void (*done)(struct oneshot *o, void *arg), void *arg)
+    const struct runner_sink *memories, void (*done)(struct oneshot *o, void *arg),
+    void *arg)
 {
-	*o = (struct oneshot){ .probe = *probe, .done = done, .arg = arg };
+	*o = (struct oneshot){
+		.probe = *probe, .memories = memories, .done = done, .arg = arg
+	};
 	ht_buf_init(&o->texts, 4 << 20);
 	if (o->probe.timeout_ns == SCHEDULE_ENDLESS)
 		o->probe.timeout_ns = ONESHOT_LISTEN_NS;
@@ -108,7 +130,7 @@ ht_err oneshot_start(struct oneshot *o, uv_loop_t *loop, const struct runner_pro
 		.site = site,
 		.monitor = monitor,
 		.inquiries = inquiries };
-	const struct runner_sink sink = { o, emit, recall, forget, forget, ended };
+	const struct runner_sink sink = { o, emit, recall, remember, keep_of, ended };
 	ht_err err = runner_new(loop, &config, &sink, &o->runner);
 	if (err)
 		return err;

@@ -1,5 +1,5 @@
 /* One run of one probe with its readings kept: for the `probe` verb and for the `probe`
- * command of the server. On a borrowed loop; nothing is spooled, nothing remembered. */
+ * command of the server. On a borrowed loop; nothing is spooled. */
 #ifndef HT_AGENT_ONESHOT_H
 #define HT_AGENT_ONESHOT_H
 
@@ -22,17 +22,21 @@ struct oneshot {
 	size_t n, cap;
 	size_t dropped; /* beyond ONESHOT_READINGS_MAX */
 	struct ht_buf texts;
+	const struct runner_sink *memories;
 	bool ended, ok;
 	/* Called from the loop when the run is over and its runner is closed; NULL ok. */
 	void (*done)(struct oneshot *o, void *arg);
 	void *arg;
 };
 
-/* Start; all borrowed until done. */
+/* Start; all borrowed until done. `memories`: what runs remember is of that sink (recall,
+ * remember, keep and ended are called), so that what this one spends is not forgotten;
+ * NULL: it remembers nothing, and nothing is kept. */
 HT_MUST_CHECK ht_err oneshot_start(struct oneshot *o, uv_loop_t *loop,
     const struct runner_probe *probe, const struct probe_site *site,
     struct monitor *monitor, struct inquiries *inquiries,
-    void (*done)(struct oneshot *o, void *arg), void *arg);
+    const struct runner_sink *memories, void (*done)(struct oneshot *o, void *arg),
+    void *arg);
 
 /* Append the readings as SenML to `out`; HT_FULL when a pack cannot hold them. */
 HT_MUST_CHECK ht_err oneshot_encode(const struct oneshot *o, enum senml_format format,

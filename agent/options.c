@@ -563,7 +563,7 @@ void options_free(struct options *o)
 
 /* ── For one run by hand ──────────────────────────────────────────────────────────── */
 
-static const struct runner_probe *configured(const struct options *o, const char *name)
+const struct runner_probe *options_configured(const struct options *o, const char *name)
 {
 	for (size_t i = 0; i < o->n_probes; i++) {
 		if (strcmp(o->probes[i].id, name) == 0)
@@ -613,7 +613,7 @@ static ht_err probe_by_hand(struct options *o, const char *name, char *const *se
 ht_err options_probe(struct options *o, const char *name, char *const *set, size_t n,
     struct runner_probe *out, struct ht_fault *fault)
 {
-	const struct runner_probe *p = configured(o, name);
+	const struct runner_probe *p = options_configured(o, name);
 
 	if (!p) {
 		if (!probe_find(name))

@@ -83,6 +83,9 @@ HT_MUST_CHECK ht_err options_parse(const char *name, const void *bytes, size_t l
 
 void options_free(struct options *o); /* accepts NULL */
 
+/* The configured probe with that id, else the first with that probe name, or NULL. */
+const struct runner_probe *options_configured(const struct options *o, const char *name);
+
 /* One probe for the `probe` verb: the configured one with that id or probe name, or
  * defaults. `set` is n texts "key=value". The result is owned by `o`. */
 HT_MUST_CHECK ht_err options_probe(struct options *o, const char *name, char *const *set,

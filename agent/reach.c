@@ -71,6 +71,35 @@ static ht_err make(struct reach *r)
 	return err;
 }
 
+static const char *why_no_list(const struct options *o)
+{
+	if (!o->reach.from_server)
+		return "reach.from_server is no";
+	if (o->own_targets)
+		return "a probe reach lists its own targets";
+	return "the server has sent none yet";
+}
+
+/* Probes that follow the list do nothing without one: said once, for who waits for their
+ * readings. */
+static void say_waiting(struct reach *r)
+{
+	const struct options *o = r->options;
+	const struct runner_probe *all[] = { o->reach_probe, o->fleet_probe,
+		o->path_probe };
+
+	if (r->waits == o)
+		return;
+	r->waits = o;
+	for (size_t i = 0; i < HT_COUNT(all); i++) {
+		if (all[i])
+			ht_log_warn("reach.wait",
+			    "probe=%s id=%s waits=\"for the server's list of targets: "
+			    "%s\"",
+			    all[i]->ops->name, all[i]->id, why_no_list(o));
+	}
+}
+
 static void start(struct reach *r)
 {
 	ht_err err = make(r);
@@ -80,7 +109,9 @@ static void start(struct reach *r)
 		    "reach.begin", "targets=%zu self=%zu", r->list.n, r->list.n_self);
 	else
 		fini(r);
-	if (err && err != HT_NOTFOUND)
+	if (err == HT_NOTFOUND)
+		say_waiting(r);
+	else if (err)
 		ht_log_error("reach.begin", "error=%s", ht_err_name(err));
 }
 

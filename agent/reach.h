@@ -29,6 +29,7 @@ struct reach {
 	void *defaults; /* options of a probe that nobody configured */
 	const struct options *options;
 	const struct targets *targets;
+	const struct options *waits; /* of which it was said that probes wait */
 };
 
 /* Ping what `targets` says from now on. What runs goes on with another list and keeps

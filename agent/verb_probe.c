@@ -270,7 +270,7 @@ static int run(const struct args *a, struct options *o, const struct runner_prob
 	if (!err)
 		err = monitor_attach(monitor, &loop, NULL, NULL);
 	if (!err)
-		err = oneshot_start(&once, &loop, p, &o->probe_site, monitor, NULL,
+		err = oneshot_start(&once, &loop, p, &o->probe_site, monitor, NULL, NULL,
 		    stop_monitor, monitor);
 	if (err) {
 		fprintf(stderr, "hatang-agent: %s\n",
@@ -279,6 +279,10 @@ static int run(const struct args *a, struct options *o, const struct runner_prob
 	}
 	uv_run(&loop, UV_RUN_DEFAULT);
 	int code = print(a, &once, o->agent.id);
+	if (p->ops->spends)
+		fprintf(stderr,
+		    "%s: run by hand: no budget protected this run, and none counts it\n",
+		    p->id);
 	oneshot_fini(&once);
 	uv_loop_close(&loop);
 	return code;

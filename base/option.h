@@ -59,6 +59,7 @@ struct ht_option {
 	const char *def;  /* default as it would be written; NULL: none */
 	bool required;
 	bool secret;                  /* never printed; takes only a file name */
+	bool file;                    /* names a file, or a folder, of this machine */
 	const char *const *names;     /* HT_OPT_ENUM: NULL-terminated */
 	const struct ht_options *sub; /* HT_OPT_SECTION, HT_OPT_LIST */
 	const char *help;             /* one line */

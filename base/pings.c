@@ -58,10 +58,9 @@ int64_t ht_pings_wait_ns(const struct ht_pings *p)
 /* RFC 6298 section 2; numbers are unique, so a late answer is no ambiguous sample. */
 static void measure(struct ht_pings *p, int64_t rtt_ns)
 {
-	int64_t off = rtt_ns - p->srtt_ns;
-
 	if (rtt_ns < 1)
 		rtt_ns = 1;
+	int64_t off = rtt_ns - p->srtt_ns;
 	if (p->srtt_ns == 0) {
 		p->srtt_ns = rtt_ns;
 		p->rttvar_ns = rtt_ns / 2;
@@ -101,7 +100,8 @@ bool ht_pings_answer(struct ht_pings *p, uint16_t seq, int64_t at_ns, struct ht_
 		return false;
 	*out = ping(p, full);
 	p->open &= ~bit(full);
-	measure(p, at_ns - out->sent_ns);
+	if (at_ns >= out->sent_ns) /* else a clock was set meanwhile: no sample */
+		measure(p, at_ns - out->sent_ns);
 	return true;
 }
 

@@ -16,6 +16,8 @@
 #define LEAP_NS       HT_NS_PER_S
 #define SUSPECT_AFTER 2
 #define MUTE_AFTER    3 /* pings in a row that could not be sent */
+/* Others have answered so lately that we are not cut off. Less than a verdict takes. */
+#define OTHERS_NS (3 * HT_REACH_EVERY_NS / 2)
 /* A burst's pings are at least this long under way in turn, however slow the link. */
 #define SPREAD_MIN_NS (300 * HT_NS_PER_MS)
 /* A shared parent is not asked more often than this, whoever suspects what. */
@@ -85,6 +87,7 @@ struct ht_reach {
 	uint32_t *parents; /* of all targets, one after the other */
 	uint32_t *selfs;   /* the self-check targets */
 	size_t n, n_self, n_mute;
+	int64_t answered_ns;     /* when any target answered last */
 	struct ht_agenda agenda; /* targets, and last of all the minute of the sight */
 	struct ht_reach_host host;
 	enum ht_reach_sight sight;
@@ -533,7 +536,10 @@ void ht_reach_answer(
 		return;
 	}
 	r->counters.answered++;
-	count_answer(t, at_ns - p.sent_ns);
+	r->answered_ns = now_ns;
+	/* Received before it was asked: the wall clock, by which the kernel stamps, was
+	 * set meanwhile. Our own clock says how long it took at most. */
+	count_answer(t, (at_ns < p.sent_ns ? now_ns : at_ns) - p.sent_ns);
 	set_mute(r, t, false, now_ns);
 	take_answer(r, t, &p, now_ns);
 	plan(r, t);
@@ -544,14 +550,12 @@ void ht_reach_sent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t at
 	ht_pings_sent(&r->targets[target].pings, seq, at_ns);
 }
 
-void ht_reach_unsent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t now_ns)
+/* What was not sent is neither answered nor lost. */
+static void take_unsent(
+    struct ht_reach *r, struct target *t, uint16_t seq, int64_t now_ns)
 {
-	struct target *t = &r->targets[target];
 	struct ht_ping p;
 
-	r->counters.unsent++;
-	if (t->self) /* our own trouble: as bad as no answer */
-		return;
 	if (!ht_pings_void(&t->pings, seq, &p))
 		return;
 	if (!p.steady && t->burst.state == BURST_RUNNING && t->burst.n > 0) {
@@ -561,6 +565,29 @@ void ht_reach_unsent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t 
 	if (++t->unsent >= MUTE_AFTER)
 		set_mute(r, t, true, now_ns);
 	plan(r, t);
+}
+
+void ht_reach_unsent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t now_ns)
+{
+	struct target *t = &r->targets[target];
+
+	r->counters.unsent++;
+	if (t->self) /* our own trouble: as bad as no answer */
+		return;
+	take_unsent(r, t, seq, now_ns);
+}
+
+void ht_reach_unroutable(
+    struct ht_reach *r, uint32_t target, uint16_t seq, int64_t now_ns)
+{
+	struct target *t = &r->targets[target];
+	bool others =
+	    r->answered_ns != HT_REACH_NEVER && now_ns - r->answered_ns < OTHERS_NS;
+
+	r->counters.unsent++;
+	/* It stays open, and will be overdue. */
+	if (!r->n_self && !others)
+		take_unsent(r, t, seq, now_ns);
 }
 
 /* ── The passing of time ──────────────────────────────────────────────────────────── */
@@ -767,6 +794,7 @@ ht_err ht_reach_new(const struct ht_reach_target *targets, size_t n, int64_t bur
 	r->n = n;
 	r->host = *host;
 	r->burst_rate = burst_rate;
+	r->answered_ns = HT_REACH_NEVER;
 	r->tokens_ns = now_ns;
 	r->targets = calloc(n ? n : 1, sizeof(*r->targets));
 	r->selfs = calloc(n ? n : 1, sizeof(*r->selfs));

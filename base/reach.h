@@ -20,9 +20,10 @@
  * self-check targets are silent, the vantage is blind: every state is unknown, nothing is
  * told until sight comes back, and then all is learned, and told, anew.
  *
- * What is ours proves nothing of others: a ping that could not be sent is no lost ping,
- * and when the process itself stood still (suspended, stopped) or the kernel dropped
- * answers before they were read, what was under way is void. */
+ * What is ours proves nothing of others: a ping that could not be sent is no lost ping
+ * (unless only the way to its target is missing), and when the process itself stood still
+ * (suspended, stopped) or the kernel dropped answers before they were read, what was
+ * under way is void. */
 #ifndef HT_BASE_REACH_H
 #define HT_BASE_REACH_H
 
@@ -140,8 +141,14 @@ void ht_reach_sent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t at
 /* Answers were lost on our side, nobody knows whose: pings under way prove nothing. */
 void ht_reach_deaf(struct ht_reach *r, int64_t now_ns);
 
-/* That ping could not be sent. */
+/* That ping could not be sent: our own trouble. */
 void ht_reach_unsent(struct ht_reach *r, uint32_t target, uint16_t seq, int64_t now_ns);
+
+/* No way leads to the target by now. While others answer, or as far as self-check targets
+ * can say, that is the target's: its ping is as lost as any. When nobody answers it is
+ * our own trouble, as above. */
+void ht_reach_unroutable(
+    struct ht_reach *r, uint32_t target, uint16_t seq, int64_t now_ns);
 
 /* Tell the minute so far of every target (the run ends). */
 void ht_reach_flush(struct ht_reach *r, int64_t now_ns);

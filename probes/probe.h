@@ -133,6 +133,8 @@ struct probe_ops {
 	bool continuous; /* listens for the whole interval instead of ending early */
 	bool endless;    /* its run lasts until it is cancelled, not for an interval: what
 			  * it has learned must not be forgotten at a seam */
+	bool spends;     /* its memory is a budget: runs that the server asks for count
+			  * in it as the scheduled ones do */
 	/* `run` is run_size bytes; `options` is the struct its table fills. */
 	ht_err (*start)(void *run, const void *options, const struct probe_host *host);
 	/* Ends the run; calls closed(arg) exactly once, from the loop or at once, when

@@ -636,6 +636,7 @@ static const char *const server_names[] = { "auto", "yes", "no", NULL };
 
 static const struct ht_option host_option_rows[] = {
 	{ "root", HT_OPT_STRING, offsetof(struct host_options, root), .def = "",
+	    .file = true,
 	    .help = "read files below this folder: for an agent in a container, the "
 		    "machine's /" },
 	{ "is_server", HT_OPT_ENUM, offsetof(struct host_options, is_server),

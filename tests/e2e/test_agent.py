@@ -1,7 +1,9 @@
 """hatang-agent against a real broker and server: the way of a reading, and what a person
 and the server can ask of it."""
+import contextlib
 import hashlib
 import json
+import sqlite3
 import time
 
 from parts import json_records, records, until
@@ -159,6 +161,15 @@ def test_commands_over_mqtt(office):
         got = ask("ae", verb="probe", name="selftest", set={"count": "3"})
         assert got["ok"], got
         assert [r["v"] for r in json.loads(got["text"])] == [1, 2, 3]
+        # What a command spends counts in the agent's own budget; a counter does not go on.
+        got = ask("a0", verb="probe", name="throughput", set={"day_bytes": "0", "watch": "0s"})
+        assert got["ok"] and "budget is used up" in got["text"], got
+        until("it is remembered", lambda: memories(a) & {"throughput.throughput"})
+        assert "selftest.selftest" not in memories(a)
+        # A command carries no secrets off the machine.
+        got = ask("a1", verb="probe", name="http",
+                  set={"url": "https://127.0.0.1:9", "basic_file": str(a.state / "approved.yaml")})
+        assert not got["ok"] and "names a file of this machine" in got["error"], got
         got = ask("af", verb="dance")
         assert not got["ok"], got
         got = ask("b0", verb="propose")
@@ -171,6 +182,21 @@ def test_commands_over_mqtt(office):
     a.start()
     until("approved again", lambda: a.log.read_text().count("event=agent.start id=") == 2)
     assert until("status", lambda: a.status())["approved"] == digest
+
+
+def test_what_follows_a_list_says_that_it_waits(office):
+    a = office.agent("a1", "  - { probe: path, id: ways }\n").start()
+    until("it says so", lambda: [l for l in a.log.read_text().splitlines() if "reach.wait" in l])
+    assert a.stop() == 0
+    said = [l for l in a.log.read_text().splitlines() if "reach.wait" in l]
+    assert len(said) == 1 and "probe=path id=ways" in said[0], said
+    assert "the server has sent none yet" in said[0]
+
+
+def memories(agent):
+    db = sqlite3.connect(f"file:{agent.state}/spool.db?mode=ro", uri=True, timeout=20)
+    with contextlib.closing(db):
+        return {row[0] for row in db.execute("SELECT instance FROM memory")}
 
 
 def test_stale_will_is_overwritten(office):

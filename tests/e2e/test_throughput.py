@@ -400,8 +400,9 @@ def test_endpoints_that_misbehave(tmp_path):
                 assert got["throughput/test/status"].startswith(status), (case, got)
                 assert "throughput/test/down" not in got, case
             else:
-                # It ends at the ceiling of its bytes, give or take what a sample brings.
-                assert float(got["throughput/test/bytes"]) < 6 * most, (case, got)
+                # It reads no more than its bytes; what the kernel has taken in by then
+                # counts too: a few megabytes for each of at most 16 connections.
+                assert most <= float(got["throughput/test/bytes"]) < 1.5 * most, (case, got)
 
 
 def test_by_hand(tmp_path):

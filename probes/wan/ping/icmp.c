@@ -20,6 +20,7 @@ enum {
 	SEARCH_MAX = 9000,
 	COUNT_MAX = 200,
 	PACKETS_A_TURN = 64,
+	PACKETS_AT_END = 1024, /* more than a socket holds of small ones */
 	REASON_MAX = 1024,
 };
 #define DEADLINE_MARGIN_NS (100 * HT_NS_PER_MS) /* to report before we are cancelled */
@@ -226,11 +227,16 @@ static void arm(
 
 static void search_on(struct icmp_run *r);
 static void on_end(uv_timer_t *timer);
+static void drain(struct icmp_run *r, int most);
 
 static void on_search_silence(uv_timer_t *timer)
 {
 	struct icmp_run *r = timer->data;
+	uint16_t seq = r->search_seq;
 
+	drain(r, PACKETS_AT_END);
+	if (r->finished || r->search_seq != seq)
+		return;
 	pmtu_silent(&r->pmtu);
 	search_on(r);
 }
@@ -337,26 +343,36 @@ static void take(struct icmp_run *r, const struct icmp_event *e)
 	}
 }
 
-static void on_readable(uv_poll_t *poll, int error, int events)
+static void drain(struct icmp_run *r, int most)
 {
-	struct icmp_run *r = poll->data;
 	struct icmp_event e;
 
-	if (error < 0) /* an ICMP error waits; libuv has stopped */
-		uv_poll_start(poll, UV_READABLE, on_readable);
-	for (int i = 0; i < PACKETS_A_TURN && !r->finished; i++) {
+	for (int i = 0; i < most && !r->finished; i++) {
 		if (!icmp_peer_next(&r->peer, &e))
 			break;
 		take(r, &e);
 	}
+}
+
+static void on_readable(uv_poll_t *poll, int error, int events)
+{
+	struct icmp_run *r = poll->data;
+
+	if (error < 0) /* an ICMP error waits; libuv has stopped */
+		uv_poll_start(poll, UV_READABLE, on_readable);
+	drain(r, PACKETS_A_TURN);
 	if (r->round.n_answered == (size_t)r->o->count)
 		round_over(r);
 }
 
+/* libuv runs timers before it reads sockets: when we stood still, the replies that came
+ * meanwhile are no losses. */
 static void on_end(uv_timer_t *timer)
 {
 	struct icmp_run *r = timer->data;
 
+	if (r->opened)
+		drain(r, PACKETS_AT_END);
 	if (r->searching)
 		finish(r);
 	else

@@ -32,6 +32,7 @@ static const enum ht_metric reach_metrics[] = { HT_M_REACH_STATE,
 struct unsent {
 	uint32_t target;
 	uint16_t seq;
+	int err_no;
 };
 
 /* What went wrong with pings, on our side or a stranger's. */
@@ -228,7 +229,21 @@ static void on_unsent(void *arg, uint32_t target, uint16_t seq, int err_no)
 	r->send_errno = r->unsent_errno = err_no;
 	if (r->n_unsent < UNSENT_MAX)
 		r->unsent[r->n_unsent++] =
-		    (struct unsent){ .target = target, .seq = seq };
+		    (struct unsent){ .target = target, .seq = seq, .err_no = err_no };
+}
+
+/* The kernel knows no way to that one, or its router says so. */
+static bool is_routing(int err_no)
+{
+	return err_no == ENETUNREACH || err_no == EHOSTUNREACH || err_no == EHOSTDOWN;
+}
+
+static void tell_unsent(struct ht_reach *core, const struct unsent *u, int64_t now)
+{
+	if (is_routing(u->err_no))
+		ht_reach_unroutable(core, u->target, u->seq, now);
+	else
+		ht_reach_unsent(core, u->target, u->seq, now);
 }
 
 static void on_send(void *arg, uint32_t target, uint16_t seq)
@@ -253,7 +268,7 @@ static void send_all(struct reach_run *r, int64_t now)
 			echo_flush(&r->echo[f]);
 	}
 	for (size_t i = 0; i < r->n_unsent; i++)
-		ht_reach_unsent(r->core, r->unsent[i].target, r->unsent[i].seq, now);
+		tell_unsent(r->core, &r->unsent[i], now);
 	r->n_unsent = 0;
 }
 

@@ -201,6 +201,31 @@ static enum dns_check check_in(struct dns_chain *c, const ldns_rr_list *section,
 	return out;
 }
 
+/* Whether the name that was signed is `owner` itself, and not a wildcard above it:
+ * whoever is between may give a wildcard's records to any name, where they prove nothing
+ * (RFC 4035 section 5.3.4, RFC 6840 section 4). A literal "*" is not counted when
+ * signing. */
+static bool signed_itself(const ldns_rdf *owner, size_t signed_labels)
+{
+	const uint8_t *first = ldns_rdf_data(owner);
+	bool star = first[0] == 1 && first[1] == '*';
+
+	return signed_labels + star >= dns_labels(owner);
+}
+
+/* check_in, of what no wildcard may stand for: proofs, keys, delegations. */
+static enum dns_check check_itself(struct dns_chain *c, const ldns_rr_list *section,
+    const ldns_rdf *owner, uint16_t type, const char **why)
+{
+	size_t labels = 0;
+	enum dns_check check = check_in(c, section, owner, type, &labels, why);
+
+	if (check != DNS_CHECK_GOOD || signed_itself(owner, labels))
+		return check;
+	*why = "it is a wildcard's under another name";
+	return DNS_CHECK_BAD;
+}
+
 /* The NSEC and NSEC3 records of a message that the zone we stand in has signed; owned. */
 static ldns_rr_list *proofs_in(struct dns_chain *c, const ldns_pkt *pkt)
 {
@@ -214,8 +239,8 @@ static ldns_rr_list *proofs_in(struct dns_chain *c, const ldns_pkt *pkt)
 
 		if (!dns_is_proof(rr) || tried++ >= TRIED_MAX ||
 		    ldns_rr_list_rr_count(out) == PROOFS_MAX ||
-		    check_in(c, section, ldns_rr_owner(rr),
-			(uint16_t)ldns_rr_get_type(rr), NULL, &why) != DNS_CHECK_GOOD)
+		    check_itself(c, section, ldns_rr_owner(rr),
+			(uint16_t)ldns_rr_get_type(rr), &why) != DNS_CHECK_GOOD)
 			continue;
 		ldns_rr *copy = ldns_rr_clone(rr);
 
@@ -227,21 +252,16 @@ static ldns_rr_list *proofs_in(struct dns_chain *c, const ldns_pkt *pkt)
 
 /* ── judging a link ──────────────────────────────────────────────────────────────── */
 
+/* A set that a wildcard gave must come with the proof that no closer name is there. */
 static bool expanded_well(
-    struct dns_chain *c, const struct dns_link *l, size_t signed_labels)
+    struct dns_chain *c, const ldns_pkt *pkt, const ldns_rdf *owner, size_t signed_labels)
 {
 	const struct zone *z = &c->zones[c->zone];
-	const uint8_t *first = ldns_rdf_data(l->owner);
-	size_t labels = dns_labels(l->owner);
 
-	/* the wildcard itself was asked for */
-	if (labels && first[0] == 1 && first[1] == '*')
-		labels--;
-	if (signed_labels >= labels)
+	if (signed_itself(owner, signed_labels))
 		return true;
-	ldns_rr_list *proofs = proofs_in(c, c->pkt);
-	bool good =
-	    proofs && dns_denial_of_closer(proofs, z->name, l->owner, signed_labels);
+	ldns_rr_list *proofs = proofs_in(c, pkt);
+	bool good = proofs && dns_denial_of_closer(proofs, z->name, owner, signed_labels);
 
 	ldns_rr_list_deep_free(proofs);
 	return good;
@@ -260,7 +280,7 @@ static void judge_set(struct dns_chain *c, const struct dns_link *l)
 		decide(c, DNS_BOGUS, l->owner, "", why);
 		break;
 	case DNS_CHECK_GOOD:
-		if (expanded_well(c, l, labels))
+		if (expanded_well(c, c->pkt, l->owner, labels))
 			next_link(c);
 		else
 			decide(c, DNS_BOGUS, l->owner,
@@ -354,6 +374,7 @@ static bool keys_hold(struct dns_chain *c, const ldns_rr_list *set,
     const ldns_rr_list *sigs, const ldns_rr_list *entry)
 {
 	const char *why;
+	size_t labels = 0;
 	bool at_anchor = !zone_above(c, c->ask_name);
 
 	/* Nothing but a server that knows no DNSSEC has been met so far (RFC 4035 4.3).
@@ -369,9 +390,12 @@ static bool keys_hold(struct dns_chain *c, const ldns_rr_list *set,
 	else if (!ldns_rr_list_rr_count(entry))
 		decide(c, DNS_BOGUS, c->ask_name,
 		    "has no key that the zone above, or the trust anchor, names", "");
-	else if (dns_check_set(&c->budget, set, sigs, c->ask_name, entry, NULL, &why) !=
-		 DNS_CHECK_GOOD)
+	else if (dns_check_set(&c->budget, set, sigs, c->ask_name, entry, &labels,
+		     &why) != DNS_CHECK_GOOD)
 		decide(c, DNS_BOGUS, c->ask_name, "keys", why);
+	else if (!signed_itself(c->ask_name, labels))
+		decide(c, DNS_BOGUS, c->ask_name, "keys",
+		    "they are a wildcard's under another name");
 	return !c->decided;
 }
 
@@ -403,7 +427,7 @@ static void take_delegation(struct dns_chain *c, const ldns_pkt *pkt)
 {
 	const char *why;
 	enum dns_check check =
-	    check_in(c, ldns_pkt_answer(pkt), c->ask_name, LDNS_RR_TYPE_DS, NULL, &why);
+	    check_itself(c, ldns_pkt_answer(pkt), c->ask_name, LDNS_RR_TYPE_DS, &why);
 
 	if (check != DNS_CHECK_GOOD) {
 		decide(c, check == DNS_CHECK_SPENT ? DNS_INDETERMINATE : DNS_BOGUS,
@@ -451,19 +475,28 @@ static void take_no_delegation(struct dns_chain *c, const ldns_pkt *pkt)
 	}
 }
 
-static void take_ds(struct dns_chain *c, const ldns_pkt *pkt)
+/* No zone begins at an alias. */
+static void take_alias(struct dns_chain *c, const ldns_pkt *pkt)
 {
 	const char *why;
+	size_t labels = 0;
 
+	if (check_in(c, ldns_pkt_answer(pkt), c->ask_name, LDNS_RR_TYPE_CNAME, &labels,
+		&why) != DNS_CHECK_GOOD)
+		decide(c, DNS_BOGUS, c->ask_name, "CNAME", why);
+	else if (!expanded_well(c, pkt, c->ask_name, labels))
+		decide(c, DNS_BOGUS, c->ask_name, "CNAME",
+		    "it comes from a wildcard without proof that it may");
+	else
+		(void)stand_at(c, c->ask_name);
+}
+
+static void take_ds(struct dns_chain *c, const ldns_pkt *pkt)
+{
 	if (dns_has_set(pkt, c->ask_name, LDNS_RR_TYPE_DS)) {
 		take_delegation(c, pkt);
 	} else if (dns_has_set(pkt, c->ask_name, LDNS_RR_TYPE_CNAME)) {
-		/* no zone begins at an alias */
-		if (check_in(c, ldns_pkt_answer(pkt), c->ask_name, LDNS_RR_TYPE_CNAME,
-			NULL, &why) == DNS_CHECK_GOOD)
-			(void)stand_at(c, c->ask_name);
-		else
-			decide(c, DNS_BOGUS, c->ask_name, "CNAME", why);
+		take_alias(c, pkt);
 	} else {
 		take_no_delegation(c, pkt);
 	}

@@ -1,6 +1,7 @@
 #include "probes/wan/service/dns_exchange.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -252,12 +253,34 @@ static void on_udp(uv_poll_t *poll, int status, int events)
 		uv_poll_start(&s->poll, UV_READABLE, on_udp);
 }
 
+/* libuv runs timers before it reads sockets: when we stood still, what came meanwhile
+ * lies in the socket, and is no timeout. True: that was the end, or of this socket. */
+static bool read_first(struct dns_exchange *e)
+{
+	struct dns_socket *s = e->socket;
+
+	for (int i = 0; i < MESSAGES_A_TURN && e->socket == s; i++) {
+		bool asked = !e->tcp || e->sent == 2 + e->query_len;
+		struct pollfd p = { .fd = s->fd, .events = asked ? POLLIN : POLLOUT };
+
+		if (poll(&p, 1, 0) <= 0)
+			break;
+		if (e->tcp)
+			on_tcp(&s->poll, 0, asked ? UV_READABLE : UV_WRITABLE);
+		else
+			(void)take_one(e);
+	}
+	return e->socket != s;
+}
+
 /* Nothing came: ask again, or that was all. */
 static void on_time(uv_timer_t *timer)
 {
 	struct dns_exchange *e = timer->data;
 	int64_t now = ht_mono_ns();
 
+	if (read_first(e))
+		return;
 	if (e->tcp || now >= e->until_ns) {
 		finish(e, DNS_TIMEOUT);
 		return;

@@ -34,7 +34,7 @@ static const struct ht_option option_rows[] = {
 	{ "dnssec", HT_OPT_ENUM, OPT(dnssec), .def = "no", .names = dnssec_names,
 	    .help = "ad: believe the resolver's AD bit; validate: check the chain of "
 		    "signatures here, asking the same server for keys" },
-	{ "anchors", HT_OPT_STRING, OPT(anchors), .min = 1, .max = 4096,
+	{ "anchors", HT_OPT_STRING, OPT(anchors), .min = 1, .max = 4096, .file = true,
 	    .def = "/usr/share/dns/root.key",
 	    .help = "file of trust anchors, DS or DNSKEY records as in a zone file "
 		    "(Debian's is of the package dns-root-data)" },

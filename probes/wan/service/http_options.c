@@ -46,7 +46,7 @@ static const struct ht_option option_rows[] = {
 	{ "verify", HT_OPT_BOOL, OPT(verify), .def = "yes",
 	    .help = "no: go on with a certificate that is not to be trusted; what is "
 		    "wrong with it is told all the same" },
-	{ "ca_file", HT_OPT_STRING, OPT(ca_file), .min = 1, .max = 4096,
+	{ "ca_file", HT_OPT_STRING, OPT(ca_file), .min = 1, .max = 4096, .file = true,
 	    .help = "PEM file of the authorities to trust; else the system's" },
 	{ "basic_file", HT_OPT_STRING, OPT(basic_file), .min = 1, .max = 4096,
 	    .secret = true, .help = "0600 file that holds user:password; https only" },

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -207,12 +208,25 @@ static void on_writable(uv_poll_t *poll, int status, int events)
 	settle(r, err_no);
 }
 
+/* libuv runs timers before it looks at sockets: when we stood still, a connection that
+ * was made meanwhile is no timeout. */
+static void on_attempt_time(struct tcp_run *r)
+{
+	struct attempt *a = &r->attempts[r->tried - 1];
+	struct pollfd p = { .fd = a->fd, .events = POLLOUT };
+
+	if (poll(&p, 1, 0) > 0)
+		on_writable(&a->poll, 0, UV_WRITABLE);
+	else
+		settle(r, ETIMEDOUT);
+}
+
 static void on_time(uv_timer_t *timer)
 {
 	struct tcp_run *r = timer->data;
 
 	if (r->tried) {
-		settle(r, ETIMEDOUT);
+		on_attempt_time(r);
 		return;
 	}
 	resolve_cancel(r->resolve); /* the name server is silent */

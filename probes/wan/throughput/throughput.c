@@ -26,6 +26,7 @@
 
 #define MARGIN_NS     (2 * HT_NS_PER_S) /* to tell the end before we are cancelled */
 #define SETTLE_NS     (4 * HT_NS_PER_S) /* of a test, beside its two durations */
+#define LEAST_NS      HT_NS_PER_S       /* in less no rate is found */
 #define BYTES_LEAST   (INT64_C(256) << 10)
 #define WHY_MAX       240
 #define TRAFFIC_BYTES 16384
@@ -47,7 +48,7 @@ static const struct ht_option option_rows[] = {
 		    "endpoint" },
 	{ "upload_url", HT_OPT_STRING, OPT(upload_url), .max = GRANT_URL_MAX,
 	    .help = "with `url`: where is PUT to; left out: no upload" },
-	{ "ca", HT_OPT_STRING, OPT(ca),
+	{ "ca", HT_OPT_STRING, OPT(ca), .file = true,
 	    .help = "with `url`: authorities that may vouch for it; left out: the "
 		    "system's" },
 	{ "direction", HT_OPT_ENUM, OPT(direction), .def = "both",
@@ -105,9 +106,14 @@ struct throughput_run {
 	uv_timer_t timer;
 	struct budget budget;
 	char boot[HT_BOOT_ID_LEN + 1];
+	bool booted;         /* since the budget was remembered */
+	bool timeless;       /* no clock to be believed */
+	int64_t month_bytes; /* as they were remembered at the beginning */
 	struct traffic before;
 	int64_t before_ns;
 	struct grant grant; /* slot "": none */
+	int64_t asked_ns;   /* when the slot was asked for: it began no earlier */
+	int64_t last_ns;    /* the slot's end, or the run's: no load goes on then */
 	bool own;           /* against the server's endpoint */
 	bool unprotected;   /* no server stands behind this run */
 	int64_t bytes;      /* that this test may cost */
@@ -176,11 +182,27 @@ static void emit_results(struct throughput_run *r)
 	emit_number(r, HT_M_THROUGHPUT_BYTES, (double)r->spent);
 }
 
+/* What another run has spent meanwhile: one that the server asked for, or the scheduled
+ * one. */
+static void add_others(struct throughput_run *r)
+{
+	struct budget now;
+	size_t len;
+	const void *bytes = r->host->recall(r->host, &len);
+
+	budget_load(&now, bytes, len);
+	if (now.month_bytes > r->month_bytes)
+		budget_spend(&r->budget, now.month_bytes - r->month_bytes);
+	if (now.done_ms > r->budget.done_ms)
+		r->budget.done_ms = now.done_ms;
+}
+
 static void remember(struct throughput_run *r)
 {
 	uint8_t bytes[BUDGET_BYTES];
-	size_t len = budget_save(&r->budget, bytes);
 
+	add_others(r);
+	size_t len = budget_save(&r->budget, bytes);
 	if (r->host->remember(r->host, bytes, len))
 		ht_log_warn(
 		    "throughput.budget", "id=%s remembered=no", r->host->instance);
@@ -210,15 +232,17 @@ static void finish(struct throughput_run *r, const char *fmt, ...)
 
 /* ── the slot's end ───────────────────────────────────────────────────────────────── */
 
-/* Said once and not waited for: a slot whose end is lost ends by itself. */
+/* Said once and not waited for: a slot whose end is lost ends by itself. `outcome` may
+ * have the words of a library, or of who was at the other end. */
 static void give_back(struct throughput_run *r, const char *outcome)
 {
-	char bytes[24];
+	char bytes[24], text[WHY_MAX];
 	const struct probe_field fields[] = { { "slot", r->grant.slot },
-		{ "bytes", bytes }, { "outcome", outcome } };
+		{ "bytes", bytes }, { "outcome", text } };
 
 	if (!r->grant.slot[0])
 		return;
+	clean_copy(outcome, strlen(outcome), text, sizeof(text));
 	snprintf(bytes, sizeof(bytes), "%" PRId64, r->spent);
 	ht_err err = r->host->ask_server(
 	    r->host, "slot-end", fields, HT_COUNT(fields), NULL, NULL);
@@ -312,7 +336,7 @@ static int64_t bytes_of(const struct throughput_run *r, int way)
 static ht_err load_begin(struct throughput_run *r, int way)
 {
 	char url[GRANT_URL_MAX + 8];
-	int64_t now_ns = ht_mono_ns(), last_ns = r->host->deadline_ns - MARGIN_NS;
+	int64_t now_ns = ht_mono_ns();
 	struct load_config config = {
 		.url = url,
 		.up = way == WAY_UP,
@@ -329,8 +353,10 @@ static ht_err load_begin(struct throughput_run *r, int way)
 	};
 
 	snprintf(url, sizeof(url), "%s%s", url_of(r, way), r->own ? ways[way].path : "");
-	if (config.until_ns > last_ns)
-		config.until_ns = last_ns;
+	if (config.until_ns > r->last_ns)
+		config.until_ns = r->last_ns;
+	if (config.until_ns < now_ns + LEAST_NS)
+		return HT_TIMEOUT;
 	return load_start(r->host->loop, &config, on_load_done, r, &r->load);
 }
 
@@ -346,10 +372,11 @@ static void load_next(struct throughput_run *r)
 		return;
 	}
 	r->tried[way] = true;
-	if (load_begin(r, way) == HT_OK)
+	ht_err err = load_begin(r, way);
+	if (!err)
 		return;
-	snprintf(r->results[way].why, sizeof(r->results[way].why),
-	    "no transfer could be begun");
+	snprintf(r->results[way].why, sizeof(r->results[way].why), "%s",
+	    err == HT_TIMEOUT ? "no time is left for it" : "no transfer could be begun");
 	load_next(r);
 }
 
@@ -410,6 +437,16 @@ static void granted(struct throughput_run *r, const struct probe_answer *a)
 	r->own = r->grant.token[0] != '\0';
 	if (r->grant.bytes < r->bytes)
 		r->bytes = r->grant.bytes;
+	/* The server counts from when it granted, which is after we asked: what comes
+	 * late is shorter, and never reaches into another's slot. */
+	int64_t end_ns = r->asked_ns + r->grant.seconds * HT_NS_PER_S;
+	if (end_ns < r->last_ns)
+		r->last_ns = end_ns;
+	if (ht_mono_ns() + LEAST_NS > r->last_ns) {
+		give_back(r, "too late");
+		finish(r, "skipped: the server's grant came too late to be used");
+		return;
+	}
 	load_next(r);
 }
 
@@ -438,6 +475,7 @@ static void ask(struct throughput_run *r)
 		{ "bytes", bytes }, { "seconds", seconds },
 		{ "against", r->o->url ? "url" : "endpoint" } };
 
+	r->asked_ns = ht_mono_ns();
 	snprintf(bytes, sizeof(bytes), "%" PRId64, r->bytes);
 	snprintf(seconds, sizeof(seconds), "%" PRId64, test_ns(r) / HT_NS_PER_S);
 	ht_err err =
@@ -491,12 +529,15 @@ static void recall(struct throughput_run *r)
 {
 	size_t len;
 	const void *bytes = r->host->recall(r->host, &len);
-	int64_t wall_ms = ht_clock_synchronised() ? ht_wall_ms() : BUDGET_UNKNOWN;
 
+	r->timeless = !ht_clock_synchronised();
 	if (ht_boot_id(r->boot))
 		r->boot[0] = '\0';
 	budget_load(&r->budget, bytes, len);
-	budget_clock(&r->budget, wall_ms, r->boot, ht_mono_ns());
+	r->month_bytes = r->budget.month_bytes;
+	r->booted = strcmp(r->budget.boot, r->boot) != 0;
+	budget_clock(&r->budget, r->timeless ? BUDGET_UNKNOWN : ht_wall_ms(), r->boot,
+	    ht_mono_ns());
 }
 
 static bool rests(const struct throughput_run *r)
@@ -506,14 +547,29 @@ static bool rests(const struct throughput_run *r)
 	return since_ms < r->o->once_in_ns / HT_NS_PER_MS;
 }
 
+/* Nothing is due, so nothing is told. But what has passed since another boot's clock
+ * stopped is not known: from now on it is counted by this one's, which must be
+ * remembered, or the rest would never end. */
+static void rest(struct throughput_run *r)
+{
+	if (r->booted && r->timeless) {
+		finish(r, "skipped: this machine was restarted and its clock is not "
+			  "synchronised: once_in counts on from now");
+		return;
+	}
+	if (r->booted)
+		remember(r);
+	r->finished = true;
+	r->host->done(r->host);
+}
+
 /* The first step, from the loop, so that what is told is told there. */
 static void on_begin(uv_timer_t *timer)
 {
 	struct throughput_run *r = timer->data;
 
 	if (rests(r)) {
-		r->finished = true;
-		r->host->done(r->host); /* nothing is due: nothing is told */
+		rest(r);
 	} else if (!budget_allows(r)) {
 		finish_spent(r);
 	} else if (ht_mono_ns() + r->o->watch_ns + test_ns(r) + MARGIN_NS >
@@ -537,6 +593,7 @@ static ht_err throughput_start(
 	r->o = options;
 	r->host = host;
 	r->way = WAYS;
+	r->last_ns = host->deadline_ns - MARGIN_NS;
 	r->wanted[WAY_DOWN] = r->o->direction != UP;
 	r->wanted[WAY_UP] = r->o->direction != DOWN && (!r->o->url || r->o->upload_url);
 	recall(r);
@@ -612,6 +669,7 @@ const struct probe_ops probe_throughput = {
 	.n_metrics = HT_COUNT(throughput_metrics),
 	.options = &throughput_option_table,
 	.run_size = sizeof(struct throughput_run),
+	.spends = true,
 	.start = throughput_start,
 	.cancel = throughput_cancel,
 	.check = throughput_check,

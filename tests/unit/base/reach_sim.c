@@ -93,7 +93,7 @@ static void on_send(void *arg, uint32_t target, uint16_t seq)
 	}
 	if (++s->in_second > s->busiest)
 		s->busiest = s->in_second;
-	if (t->unsendable) {
+	if (t->unsendable || t->unroutable) {
 		assert_true(s->n_unsent < HT_COUNT(s->unsent));
 		s->unsent[s->n_unsent++] = f;
 		return;
@@ -160,13 +160,20 @@ static void tick(struct sim *s)
 			ht_reach_deaf(s->reach, s->now_ns);
 			continue;
 		}
-		ht_reach_answer(s->reach, f.target, f.seq, f.at_ns, s->now_ns);
+		ht_reach_answer(
+		    s->reach, f.target, f.seq, f.at_ns - s->step_ns, s->now_ns);
 	}
 	for (bool more = true; more;) {
 		more = ht_reach_tick(s->reach, s->now_ns);
-		for (size_t i = 0; i < s->n_unsent; i++)
-			ht_reach_unsent(
-			    s->reach, s->unsent[i].target, s->unsent[i].seq, s->now_ns);
+		for (size_t i = 0; i < s->n_unsent; i++) {
+			const struct sim_flight *f = &s->unsent[i];
+
+			if (s->targets[f->target].unroutable)
+				ht_reach_unroutable(
+				    s->reach, f->target, f->seq, s->now_ns);
+			else
+				ht_reach_unsent(s->reach, f->target, f->seq, s->now_ns);
+		}
 		s->n_unsent = 0;
 	}
 }

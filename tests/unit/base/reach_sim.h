@@ -16,6 +16,7 @@ struct sim_target {
 	int behind[SIM_PARENTS];     /* cut too when one of these is; -1 ends */
 	double cut_at; /* share of the round trip before the place of the cut, 0..1 */
 	bool unsendable, twice; /* sending fails; answers come twice */
+	bool unroutable;        /* sending fails: there is no way to it */
 	uint32_t parents[SIM_PARENTS];
 	size_t n_parents;
 	bool self;
@@ -47,6 +48,7 @@ struct sim {
 	size_t n_unsent;
 	double
 	    deaf; /* share of the answers that are lost on our side, which is noticed */
+	int64_t step_ns; /* receipts seem to be so much earlier: the clock was set */
 	struct sim_change changes[SIM_CHANGES];
 	size_t n_changes;
 	enum ht_reach_sight sight;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/pings.h"
 #include "unit/base/reach_sim.h"
 
 #define MS HT_NS_PER_MS
@@ -530,6 +531,58 @@ static void test_unsendable(void **state)
 	sim_free(s);
 }
 
+/* No way to one while others answer is that one's outage, and no way to anybody ours. */
+static void test_unroutable(void **state)
+{
+	for (uint64_t seed = 0; seed < 50; seed++) {
+		struct sim *s = sim_new(3, seed);
+		int64_t cut = s->now_ns + 10 * S + (int64_t)(sim_random(s) * (double)S);
+
+		sim_start(s);
+		sim_run(s, cut);
+		s->targets[0].unroutable = true;
+		sim_run(s, cut + 30 * S);
+		assert_int_equal(sim_count(s, HT_REACH_DOWN), 1);
+		assert_true(down_after(s, 0, cut) < 5 * S);
+		assert_int_equal(s->sight, HT_REACH_UNCHECKED);
+		s->targets[0].unroutable = false;
+		sim_run(s, cut + 40 * S);
+		assert_int_equal(ht_reach_state(s->reach, 0), HT_REACH_UP);
+		s->n_changes = 0;
+		for (size_t i = 0; i < s->n; i++)
+			s->targets[i].unroutable = true;
+		sim_run(s, cut + 100 * S);
+		assert_int_equal(s->sight, HT_REACH_UNSENDABLE);
+		assert_int_equal(sim_count(s, HT_REACH_DOWN), 0);
+		assert_true(s->targets[0].minute_sent > s->targets[0].minute_received);
+		sim_free(s);
+	}
+}
+
+/* With self-check targets it is theirs to say whose trouble that is. */
+static void test_unroutable_when_checked(void **state)
+{
+	for (uint64_t seed = 0; seed < 50; seed++) {
+		struct sim *s = sighted(4, seed);
+		int64_t cut = s->now_ns + 10 * S + (int64_t)(sim_random(s) * (double)S);
+
+		sim_start(s);
+		sim_run(s, cut);
+		for (size_t i = 0; i < 4; i++)
+			s->targets[i].unroutable = true;
+		sim_run(s, cut + 20 * S);
+		assert_int_equal(s->sight, HT_REACH_SIGHTED);
+		assert_int_equal(sim_count(s, HT_REACH_DOWN), 4);
+		s->n_changes = 0;
+		for (size_t i = 4; i < s->n; i++)
+			s->targets[i].unroutable = true;
+		sim_run(s, cut + 60 * S);
+		assert_int_equal(s->sight, HT_REACH_SELF_SILENT);
+		assert_int_equal(sim_count(s, HT_REACH_DOWN), 0);
+		sim_free(s);
+	}
+}
+
 /* In the middle of a burst, too: what was not sent is no silence. */
 static void test_unsendable_in_burst(void **state)
 {
@@ -559,6 +612,42 @@ static void test_unsendable_self(void **state)
 	sim_run(s, s->now_ns + 10 * S);
 	assert_int_equal(s->sight, HT_REACH_SELF_SILENT);
 	assert_int_equal(sim_count(s, HT_REACH_DOWN), 0);
+	sim_free(s);
+}
+
+/* ---- a clock that is set ---- */
+
+static void test_a_stepped_clock_is_no_sample(void **state)
+{
+	struct ht_pings p = { 0 };
+	struct ht_ping got;
+	int64_t now = 1000 * S;
+
+	for (int i = 0; i < 20; i++, now += S) {
+		uint32_t seq = ht_pings_send(&p, now, true);
+
+		assert_true(ht_pings_answer(&p, (uint16_t)seq, now + 20 * MS, &got));
+	}
+	int64_t wait = ht_pings_wait_ns(&p);
+	uint32_t seq = ht_pings_send(&p, now, true);
+
+	assert_true(ht_pings_answer(&p, (uint16_t)seq, now - 5 * S, &got));
+	assert_int_equal(ht_pings_wait_ns(&p), wait);
+}
+
+/* The sim asserts that no minute holds a round trip that was none. */
+static void test_a_stepped_clock(void **state)
+{
+	struct sim *s = sim_new(3, 4);
+
+	sim_start(s);
+	sim_run(s, s->now_ns + 30 * S);
+	s->step_ns = 4 * S;
+	sim_run(s, s->now_ns + 2 * S);
+	s->step_ns = 0;
+	sim_run(s, s->now_ns + 100 * S);
+	assert_true(s->targets[0].minute_received > 60);
+	assert_int_equal(s->n_changes, 3);
 	sim_free(s);
 }
 
@@ -723,8 +812,12 @@ int main(void)
 		cmocka_unit_test(test_one_sees_enough),
 		cmocka_unit_test(test_starts_blind),
 		cmocka_unit_test(test_unsendable),
+		cmocka_unit_test(test_unroutable),
+		cmocka_unit_test(test_unroutable_when_checked),
 		cmocka_unit_test(test_unsendable_in_burst),
 		cmocka_unit_test(test_unsendable_self),
+		cmocka_unit_test(test_a_stepped_clock_is_no_sample),
+		cmocka_unit_test(test_a_stepped_clock),
 		cmocka_unit_test(test_duplicates_and_strangers),
 		cmocka_unit_test(test_too_late),
 		cmocka_unit_test(test_another_list_goes_on),

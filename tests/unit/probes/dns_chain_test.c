@@ -234,6 +234,51 @@ static void test_a_wildcard_must_prove_that_it_may(void **state)
 	}
 }
 
+/* A wildcard's NSEC, whose signature holds under any name beside it, must not say what
+ * such a name has. */
+static void test_a_wildcards_proof_under_another_name(void **state)
+{
+	static const struct dns_world_zone zones[] = {
+		{ "one.test.",
+		    "*.wild.one.test. 300 IN A 192.0.2.3\n"
+		    "real.wild.one.test. 300 IN MX 10 mail.one.test.\n"
+		    "*.alias.one.test. 300 IN CNAME other.one.test.\n"
+		    "other.one.test. 300 IN A 192.0.2.4\n",
+		    WORLD_NSEC },
+		{ "test.", "", WORLD_NSEC },
+		{ ".", "", WORLD_NSEC },
+	};
+	struct dns_world *w = world(zones, HT_COUNT(zones));
+
+	assert_verdict(w, "real.wild.one.test.", MX, DNS_SECURE, "");
+	assert_verdict(w, "x.wild.one.test.", MX, DNS_SECURE, "");
+	assert_verdict(w, "*.wild.one.test.", MX, DNS_SECURE, "");
+	assert_verdict(w, "x.alias.one.test.", A, DNS_SECURE, "");
+	dns_world_drop(w, "real.wild.one.test.", 0);
+	dns_world_rename(w, "*.wild.one.test.", NSEC, "real.wild.one.test.");
+	assert_verdict(w, "real.wild.one.test.", MX, DNS_BOGUS, "not proven");
+	dns_world_free(w);
+}
+
+/* Nor may a wildcard's DS begin a zone wherever somebody wants one. */
+static void test_a_wildcards_delegation(void **state)
+{
+	static const struct dns_world_zone zones[] = {
+		{ "fake.w.test.", RECORDS("fake.w.test."), WORLD_NSEC },
+		{ "test.",
+		    "*.w.test. 300 IN DS 12345 200 2 "
+		    "0000000000000000000000000000000000000000000000000000000000000000\n",
+		    WORLD_NSEC },
+		{ ".", "", WORLD_NSEC },
+	};
+	struct dns_world *w = world(zones, HT_COUNT(zones));
+
+	dns_world_drop(w, "fake.w.test.", DS);
+	dns_world_rename(w, "*.w.test.", DS, "fake.w.test.");
+	assert_verdict(w, "www.fake.w.test.", A, DNS_BOGUS, "wildcard");
+	dns_world_free(w);
+}
+
 static void test_time_and_keys(void **state)
 {
 	static const struct {
@@ -371,6 +416,8 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_known_here_is_insecure),
 		cmocka_unit_test(test_what_was_spoiled_is_bogus),
 		cmocka_unit_test(test_a_wildcard_must_prove_that_it_may),
+		cmocka_unit_test(test_a_wildcards_proof_under_another_name),
+		cmocka_unit_test(test_a_wildcards_delegation),
 		cmocka_unit_test(test_time_and_keys),
 		cmocka_unit_test(test_a_server_that_knows_no_dnssec),
 		cmocka_unit_test(test_anchors),

@@ -2,6 +2,8 @@
 #include "unit/test.h"
 
 #include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include "unit/probes/dns_world.h"
 #include "unit/probes/runner.h"
 #include "unit/probes/sandbox.h"
+#include "unit/probes/stall.h"
 #include "unit/probes/stub_dns.h"
 #include "unit/probes/witness.h"
 
@@ -139,6 +142,57 @@ static void test_response_codes(void **state)
 	run(r, with_rcode, &rcode, ", expect_rcode: REFUSED");
 	assert_status(r, "ok");
 	runner_free(r);
+}
+
+/* ── we stand still ──────────────────────────────────────────────────────────────── */
+
+struct held {
+	atomic_bool asked;
+	sem_t go;
+	bool tcp; /* truncated by UDP; it is the answer by TCP that is held */
+};
+
+static size_t held_answer(struct stub_dns *s, const struct stub_dns_question *q,
+    uint8_t out[static STUB_DNS_MAX], void *arg)
+{
+	struct held *h = arg;
+	size_t len = stub_dns_plain(q, out, NOERROR, 1);
+
+	if (q->tcp == h->tcp) {
+		h->asked = true;
+		sem_wait(&h->go);
+	} else {
+		out[2] |= 2; /* TC */
+	}
+	return len;
+}
+
+static bool question_held(void *arg)
+{
+	struct held *h = arg;
+
+	if (h->asked)
+		sem_post(&h->go);
+	return h->asked;
+}
+
+/* The answer comes while we stand still for longer than it is waited for. */
+static void test_a_stall_is_no_timeout(void **state)
+{
+	for (int tcp = 0; tcp < 2; tcp++) {
+		struct runner *r = runner_new();
+		struct held h = { .tcp = tcp };
+		struct stall s;
+
+		sem_init(&h.go, 0, 0);
+		stall_start(&s, &r->loop, 300, question_held, &h);
+		run(r, held_answer, &h, ", wait: 150ms, tries: 1");
+		stall_end(&s, &r->loop);
+		assert_status(r, "ok");
+		assert_string_equal(runner_string(r, HT_M_DNS_ANSWERS, ID), "192.0.2.1");
+		runner_free(r);
+		sem_destroy(&h.go);
+	}
 }
 
 /* ── answers that are none ───────────────────────────────────────────────────────── */
@@ -627,6 +681,7 @@ static void test_data_is_compared_in_one_form(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_stall_is_no_timeout),
 		cmocka_unit_test(test_an_answer),
 		cmocka_unit_test(test_what_is_expected),
 		cmocka_unit_test(test_response_codes),

@@ -315,6 +315,21 @@ static bool put_wildcard(ldns_pkt *p, const struct zone *z, const ldns_rdf *name
 	return good;
 }
 
+/* The same of an alias; its target, owned, or NULL. */
+static ldns_rdf *put_wildcard_alias(
+    ldns_pkt *p, const struct zone *z, const ldns_rdf *name)
+{
+	ldns_rdf *star = name_of("*"), *above = ldns_dname_left_chop(name), *next;
+	bool there;
+
+	assert_int_equal(ldns_dname_cat(star, above), LDNS_STATUS_OK);
+	if ((next = cname_target(z, star)))
+		put_wildcard(p, z, name, LDNS_RR_TYPE_CNAME, &there);
+	ldns_rdf_deep_free(above);
+	ldns_rdf_deep_free(star);
+	return next;
+}
+
 static void fill(
     ldns_pkt *p, const struct dns_world *w, const ldns_rdf *name, uint16_t type)
 {
@@ -334,6 +349,12 @@ static void fill(
 	if (!there && ldns_dname_label_count(name) &&
 	    put_wildcard(p, z, name, type, &there))
 		return;
+	if (!exists(z, name) && ldns_dname_label_count(name) &&
+	    (next = put_wildcard_alias(p, z, name))) {
+		fill(p, w, next, type);
+		ldns_rdf_deep_free(next);
+		return;
+	}
 	if (!there)
 		ldns_pkt_set_rcode(p, LDNS_RCODE_NXDOMAIN);
 	put(p, LDNS_SECTION_AUTHORITY, z, z->origin, z->origin, LDNS_RR_TYPE_SOA);
@@ -431,4 +452,31 @@ void dns_world_add(struct dns_world *w, const char *record)
 	    zone_for(w, ldns_rr_owner(rr), (uint16_t)ldns_rr_get_type(rr));
 
 	ldns_rr_list_push_rr(z->records, rr);
+}
+
+static bool is_of(const ldns_rr *rr, const ldns_rdf *owner, ldns_rr_type type)
+{
+	if (ldns_dname_compare(ldns_rr_owner(rr), owner) != 0)
+		return false;
+	return ldns_rr_get_type(rr) == type ||
+	       (ldns_rr_get_type(rr) == LDNS_RR_TYPE_RRSIG &&
+		   ldns_rdf2rr_type(ldns_rr_rrsig_typecovered(rr)) == type);
+}
+
+void dns_world_rename(
+    struct dns_world *w, const char *owner, uint16_t type, const char *as)
+{
+	ldns_rdf *from = name_of(owner);
+
+	for (size_t i = 0; i < w->n; i++) {
+		for (size_t k = 0; k < ldns_rr_list_rr_count(w->zones[i].records); k++) {
+			ldns_rr *rr = ldns_rr_list_rr(w->zones[i].records, k);
+
+			if (!is_of(rr, from, type))
+				continue;
+			ldns_rdf_deep_free(ldns_rr_owner(rr));
+			ldns_rr_set_owner(rr, name_of(as));
+		}
+	}
+	ldns_rdf_deep_free(from);
 }

@@ -43,5 +43,8 @@ size_t dns_world_reply(const struct dns_world *w, const uint8_t *query, size_t l
 void dns_world_drop(struct dns_world *w, const char *owner, uint16_t type);
 void dns_world_drop_sigs(struct dns_world *w, const char *owner, uint16_t covered);
 void dns_world_add(struct dns_world *w, const char *record);
+/* Records of a type, and their signatures, under another name. */
+void dns_world_rename(
+    struct dns_world *w, const char *owner, uint16_t type, const char *as);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -69,14 +70,38 @@ static int open_raw(enum icmp_family family)
 		   : socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
 }
 
-static void open_on(struct pinger *p, uv_loop_t *loop, int fd, enum icmp_family family)
+static int open_datagram(enum icmp_family family)
+{
+	return family == ICMP_V4
+		   ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP)
+		   : socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+}
+
+/* Debian's kernel denies them to everyone at first, in each network. */
+static bool allow_datagrams(void)
+{
+	int fd = open("/proc/sys/net/ipv4/ping_group_range", O_WRONLY | O_CLOEXEC);
+	bool good = fd >= 0 && write(fd, "0 0", 3) == 3;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+static void open_as(
+    struct pinger *p, uv_loop_t *loop, int fd, bool raw, enum icmp_family family)
 {
 	const struct echo_events events = { p, on_reply, on_sent, on_unsent,
 		on_readable };
 
 	*p = (struct pinger){ 0 };
 	assert_true(fd >= 0);
-	assert_ok(echo_open_take(&p->echo, loop, fd, true, family, &events));
+	assert_ok(echo_open_take(&p->echo, loop, fd, raw, family, &events));
+}
+
+static void open_on(struct pinger *p, uv_loop_t *loop, int fd, enum icmp_family family)
+{
+	open_as(p, loop, fd, true, family);
 }
 
 static void on_closed(void *arg)
@@ -127,15 +152,16 @@ static union echo_address loopback(enum icmp_family family)
 	return a;
 }
 
-static void own_replies_only(enum icmp_family family)
+static void own_replies_only(enum icmp_family family, bool raw)
 {
+	int (*open_socket)(enum icmp_family) = raw ? open_raw : open_datagram;
 	const union echo_address to = loopback(family);
 	struct pinger a, b;
 	uv_loop_t loop;
 
 	uv_loop_init(&loop);
-	open_on(&a, &loop, open_raw(family), family);
-	open_on(&b, &loop, open_raw(family), family);
+	open_as(&a, &loop, open_socket(family), raw, family);
+	open_as(&b, &loop, open_socket(family), raw, family);
 	ping(&b, &to, PINGS);
 	assert_int_equal(b.sent, PINGS);
 	assert_int_equal(waiting(&a), 0); /* it did not even cost A memory */
@@ -154,8 +180,19 @@ static void own_replies_only(enum icmp_family family)
 
 static void test_own_replies_only(void **state)
 {
-	own_replies_only(ICMP_V4);
-	own_replies_only(ICMP_V6);
+	own_replies_only(ICMP_V4, true);
+	own_replies_only(ICMP_V6, true);
+}
+
+/* Sockets that need no right, where the administrator allows them. */
+static void test_datagram_sockets(void **state)
+{
+	if (!allow_datagrams()) {
+		print_message("SKIPPED: ping_group_range cannot be set here\n");
+		skip();
+	}
+	own_replies_only(ICMP_V4, false);
+	own_replies_only(ICMP_V6, false);
 }
 
 /* What arrived between the opening of a socket and its filter is nobody's. */
@@ -235,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_replies_only),
+		cmocka_unit_test(test_datagram_sockets),
 		cmocka_unit_test(test_what_came_before_the_filter),
 		cmocka_unit_test(test_unsent_alone),
 		cmocka_unit_test(test_overflow_is_noticed),

@@ -16,6 +16,7 @@
 #include "probes/wan/ping/icmp_packet.h"
 #include "unit/probes/runner.h"
 #include "unit/probes/sandbox.h"
+#include "unit/probes/stall.h"
 
 extern const struct probe_ops probe_icmp;
 
@@ -91,9 +92,11 @@ static void test_datagram_socket(void **state)
 	assert_true(runner_run(
 	    r, &probe_icmp, ID, "{target: 127.0.0.1, spacing: 10ms}", DEADLINE));
 	assert_answered(r, "127.0.0.1", 5);
+	assert_false(r->raw);
 	assert_true(
 	    runner_run(r, &probe_icmp, ID, "{target: '::1', spacing: 10ms}", DEADLINE));
 	assert_answered(r, "::1", 5);
+	assert_false(r->raw);
 	assert_int_equal(pwrite(fd, "1 0", 3, 0), 3);
 	close(fd);
 	runner_free(r);
@@ -115,6 +118,32 @@ static void test_silent_target(void **state)
 	assert_no_rtt(r);
 	set_answers(true);
 	runner_free(r);
+}
+
+static bool ping_seen(void *arg)
+{
+	char byte;
+
+	return recv(*(int *)arg, &byte, 1, MSG_DONTWAIT) > 0;
+}
+
+/* The reply lies in the socket while we stand still for longer than it is waited for. */
+static void test_a_stall_is_no_loss(void **state)
+{
+	struct runner *r = runner_new();
+	struct stall s;
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	assert_true(fd >= 0);
+	stall_start(&s, &r->loop, 120, ping_seen, &fd);
+	assert_true(runner_run(
+	    r, &probe_icmp, ID, "{target: 127.0.0.1, count: 1, wait: 60ms}", DEADLINE));
+	stall_end(&s, &r->loop);
+	assert_string_equal(runner_string(r, HT_M_ICMP_STATUS, ID), "ok");
+	assert_float_equal(runner_number(r, HT_M_ICMP_LOSS, ID), 0, 0);
+	assert_true(runner_number(r, HT_M_ICMP_RTT_MAX, ID) < 0.06);
+	runner_free(r);
+	close(fd);
 }
 
 /* The deadline comes before the pings' time is over: it reports, and invents no loss. */
@@ -407,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_answering_targets),
 		cmocka_unit_test(test_datagram_socket),
 		cmocka_unit_test(test_silent_target),
+		cmocka_unit_test(test_a_stall_is_no_loss),
 		cmocka_unit_test(test_deadline_cuts_the_round),
 		cmocka_unit_test(test_deadline_of_the_wait),
 		cmocka_unit_test(test_troubles_are_readings),

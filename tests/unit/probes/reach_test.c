@@ -277,6 +277,23 @@ static void test_own_trouble_is_blindness(void **state)
 	runner_free(r);
 }
 
+/* While another answers, a target that no way leads to is down, and the reason is told.
+ */
+static void test_no_way_to_one(void **state)
+{
+	struct runner *r = runner_new();
+
+	assert_true(runner_run(r, &probe_reach, ID,
+	    "{targets: [{id: a, address: 192.0.2.1}, {id: b, address: 127.0.0.1}]}",
+	    6 * HT_NS_PER_S));
+	assert_string_equal(runner_string(r, HT_M_REACH_STATE, "b"), "up");
+	assert_string_equal(runner_string(r, HT_M_REACH_STATE, "a"), "down");
+	assert_false(last_of(r, HT_M_REACH_BLIND)->boolean);
+	assert_non_null(
+	    strstr(last_of(r, HT_M_REACH_TROUBLE)->string, strerror(ENETUNREACH)));
+	runner_free(r);
+}
+
 /* A socket whose buffer holds but a few of the replies that come at a time. */
 static int open_deaf(void *arg, const char *name)
 {
@@ -398,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_duplicates_count_once),
 		cmocka_unit_test(test_another_host_does_not_answer),
 		cmocka_unit_test(test_own_trouble_is_blindness),
+		cmocka_unit_test(test_no_way_to_one),
 		cmocka_unit_test(test_own_loss_is_told),
 		cmocka_unit_test(test_twenty_thousand),
 		cmocka_unit_test(test_cancel_in_every_step),

@@ -141,6 +141,7 @@ static void answer_one(struct runner *r, const struct ask *a)
 		out.err = ht_err_errno(-out.fd);
 		out.fd = -1;
 	}
+	r->raw = out.raw;
 	a->answer(a->arg, &out);
 }
 

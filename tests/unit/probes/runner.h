@@ -33,6 +33,7 @@ struct runner {
 	size_t n_readings;
 	bool done, cancelled;     /* of the last run */
 	size_t asked[16];         /* by enum probe_privilege */
+	bool raw;                 /* the socket that was granted last is a raw one */
 	size_t remembered;        /* how often, since runner_new */
 	struct runner_fake *fake; /* the runner's own */
 };

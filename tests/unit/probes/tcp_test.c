@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "unit/probes/runner.h"
 #include "unit/probes/sandbox.h"
+#include "unit/probes/stall.h"
 #include "unit/probes/stub_server.h"
 #include "unit/probes/witness.h"
 
@@ -238,9 +239,41 @@ static void test_all_addresses_of_a_name_are_tried(void **state)
 	runner_free(r);
 }
 
+static bool connection_seen(void *arg)
+{
+	int fd = accept4(*(int *)arg, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* The connection is made while we stand still for longer than it is waited for. */
+static void test_a_stall_is_no_timeout(void **state)
+{
+	struct runner *r = runner_new();
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stall s;
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	getsockname(fd, (struct sockaddr *)&at, &len);
+	stall_start(&s, &r->loop, 120, connection_seen, &fd);
+	run(r, "127.0.0.1", ntohs(at.sin_port), ", wait: 60ms");
+	stall_end(&s, &r->loop);
+	assert_string_equal(runner_string(r, HT_M_TCP_STATUS, ID), "ok");
+	assert_true(runner_number(r, HT_M_TCP_CONNECT, ID) < 0.06);
+	runner_free(r);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_stall_is_no_timeout),
 		cmocka_unit_test(test_a_service_is_there),
 		cmocka_unit_test(test_each_failure_has_its_name),
 		cmocka_unit_test(test_silence_is_a_timeout_and_leaves_nothing),
