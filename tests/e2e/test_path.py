@@ -62,7 +62,8 @@ def test_rules_silence_and_refusals():
     assert (r["refused"]["status"], r["refused"]["network"]) == ("unreachable", "province-wan")
     assert r["refused"]["reason"].endswith("at hop 5: administratively prohibited")
     assert r["nobody"]["status"] == "timeout" and "hops" not in r["nobody"]
-    assert r["nobody"]["trace"] == "* * * * *" and r["nobody"]["network"] == "unknown"
+    silent = r["nobody"]["trace"].split()  # five end it; a late one may have left by then
+    assert set(silent) == {"*"} and len(silent) >= 5 and r["nobody"]["network"] == "unknown"
     assert r["no route"]["status"] == "unreachable" and "trace" not in r["no route"]
     assert "Network is unreachable" in r["no route"]["reason"]
 
