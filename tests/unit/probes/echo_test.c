@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@
 #include "probes/wan/ping/icmp_socket.h"
 #include "unit/probes/sandbox.h"
 
-enum { PINGS = 100 };
+enum { PINGS = 100, PATIENCE_MS = 5000 };
 
 struct pinger {
 	struct echo echo;
@@ -132,6 +133,18 @@ static void ping(struct pinger *p, const union echo_address *to, size_t n)
 	echo_flush(&p->echo);
 }
 
+/* A busy kernel brings what came over the loopback a moment later. Whether any drain
+ * noticed that the kernel dropped some. */
+static bool receive(struct pinger *p, size_t n)
+{
+	struct pollfd fd = { p->echo.fd, POLLIN, 0 };
+	bool dropped = false;
+
+	while (p->replies + p->echo.counters.dropped < n && poll(&fd, 1, PATIENCE_MS) > 0)
+		dropped |= echo_drain(&p->echo);
+	return dropped;
+}
+
 static uint32_t waiting(const struct pinger *p)
 {
 	struct icmp_socket_queue q;
@@ -164,11 +177,11 @@ static void own_replies_only(enum icmp_family family, bool raw)
 	open_as(&b, &loop, open_socket(family), raw, family);
 	ping(&b, &to, PINGS);
 	assert_int_equal(b.sent, PINGS);
+	assert_false(receive(&b, PINGS));
 	assert_int_equal(waiting(&a), 0); /* it did not even cost A memory */
-	assert_true(waiting(&b) > 0);
 	ping(&a, &to, 10);
-	assert_false(echo_drain(&a.echo));
-	assert_false(echo_drain(&b.echo));
+	assert_false(receive(&a, 10));
+	assert_int_equal(waiting(&b), 0);
 	assert_int_equal(a.replies, 10);
 	assert_int_equal(b.replies, PINGS);
 	assert_int_equal(a.foreign + b.foreign, 0);
@@ -239,7 +252,7 @@ static void test_unsent_alone(void **state)
 	assert_int_equal(a.sent, 9);
 	assert_int_equal(a.unsent, 1);
 	assert_int_equal(a.err_no, ENETUNREACH);
-	(void)echo_drain(&a.echo);
+	(void)receive(&a, 9);
 	assert_int_equal(a.replies, 9);
 	close_both(&a, &b, &loop);
 	assert_int_equal(uv_loop_close(&loop), 0);
@@ -258,9 +271,9 @@ static void test_overflow_is_noticed(void **state)
 	open_on(&b, &loop, open_raw(ICMP_V4), ICMP_V4);
 	setsockopt(a.echo.fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
 	ping(&a, &to, 2);
-	assert_false(echo_drain(&a.echo));
+	assert_false(receive(&a, 2));
 	ping(&a, &to, PINGS);
-	assert_true(echo_drain(&a.echo));
+	assert_true(receive(&a, PINGS + 2));
 	/* kernels differ: some count each twice */
 	assert_true(a.replies + a.echo.counters.dropped >= PINGS + 2);
 	assert_false(echo_drain(&a.echo));
