@@ -47,6 +47,16 @@ def test_nothing_but_skips_is_no_success(tmp_path):
     assert r.stdout.endswith("0 passed, 0 failed, 1 skipped\n") and r.returncode == 1
 
 
+def test_one_reason_of_one_file_is_one_line(tmp_path):
+    case = '<testcase classname="tests.e2e.test_x" name="test_{}"><skipped message="{}"/></testcase>'
+    cases = [case.format(i, "too slow") for i in range(5)] + [case.format(9, "other")]
+    (tmp_path / "asan.xml").write_text(f"<testsuite>{''.join(cases)}</testsuite>")
+    (tmp_path / "structure.step").write_text("passed it\n")
+    r = tally(tmp_path)
+    assert r.stdout == ("Left out:\n  asan tests.e2e.test_x: test_0, test_1 and 3 more: too slow\n"
+                        "  asan tests.e2e.test_x: test_9: other\n1 passed, 0 failed, 6 skipped\n")
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can take its own rights away")
 def test_without_namespaces_ctest_says_skipped(tmp_path):
     tree = tmp_path / "tree"
