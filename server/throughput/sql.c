@@ -43,8 +43,8 @@ static const char *const text[SLOT_SQL_COUNT] = {
 			 " AND ended_ms IS NULL",
 	/* A few with each grant: as many as come, and never a long transaction. */
 	[SLOT_SQL_FORGET] =
-	    "DELETE FROM throughput_slot WHERE id IN (SELECT id FROM throughput_slot"
-	    " WHERE granted_ms < $1 LIMIT 100)",
+	    ("DELETE FROM throughput_slot WHERE id IN (SELECT id FROM throughput_slot"
+	     " WHERE granted_ms < $1 LIMIT 100)"),
 };
 
 const struct db_sql slot_sql = { .room = "throughput", .sql = text, .n = SLOT_SQL_COUNT };
