@@ -416,6 +416,7 @@ def test_by_hand(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         assert "partial: no slot of the server kept other tests off the uplink" in done.stdout
         assert "/down_low" in done.stdout
+        assert "no budget protected this run" in done.stderr
         done = subprocess.run([AGENT, "probe", "throughput", "--set", "watch=0s"], capture_output=True, text=True)
         assert "skipped: there is no server to ask for a slot: give a url" in done.stdout
     for url in ("ftp://x/", "http://", "http://a b/", "http://u@h/"):
