@@ -29,18 +29,18 @@ extern const char *const credentials_versions[], *const credentials_auths[],
 	{ "version", HT_OPT_ENUM, CREDENTIALS_AT(at, version), .def = "2c", \
 	    .names = credentials_versions, .help = "SNMP version" }, \
 	{ "community_file", HT_OPT_STRING, CREDENTIALS_AT(at, community_file), .min = 1, \
-	    .max = 4096, .help = "file with the community (2c), readable by its owner " \
+	    .max = 4096, .secret = true, .help = "file with the community (2c), readable by its owner " \
 	    "alone; 'public' without" }, \
 	{ "user", HT_OPT_STRING, CREDENTIALS_AT(at, user), .min = 1, .max = 32, \
 	    .help = "user name (3)" }, \
 	{ "auth", HT_OPT_ENUM, CREDENTIALS_AT(at, auth), .def = "sha-256", \
 	    .names = credentials_auths, .help = "authentication protocol (3)" }, \
 	{ "auth_file", HT_OPT_STRING, CREDENTIALS_AT(at, auth_file), .min = 1, \
-	    .max = 4096, .help = "file with the authentication pass phrase (3)" }, \
+	    .max = 4096, .secret = true, .help = "file with the authentication pass phrase (3)" }, \
 	{ "priv", HT_OPT_ENUM, CREDENTIALS_AT(at, priv), .def = "aes", \
 	    .names = credentials_privs, .help = "encryption protocol (3)" }, \
 	{ "priv_file", HT_OPT_STRING, CREDENTIALS_AT(at, priv_file), .min = 1, \
-	    .max = 4096, .help = "file with the encryption pass phrase (3)" }
+	    .max = 4096, .secret = true, .help = "file with the encryption pass phrase (3)" }
 /* clang-format on */
 
 /* Whether they are enough, and their files are there and closed to others. */
