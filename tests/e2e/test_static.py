@@ -79,7 +79,7 @@ def test_no_probe_is_left_out(router):
 
 def test_the_same_configuration_is_right_and_wrong(router, tmp_path):
     good = tmp_path / "agent.yaml"
-    good.write_text("agent: { id: a1, state_dir: /tmp/x }\nspool: { max_bytes: 10G, max_age: 3650d }\n"
+    good.write_text(f"agent: {{ id: a1, state_dir: {tmp_path}/state }}\nspool: {{ max_bytes: 10G, max_age: 3650d }}\n"
                     "probes:\n  - { probe: icmp, target: 10.0.0.1, every: 60s }\n")
     assert router.run("check-config", "--config", good, "--json") == \
         native("check-config", "--config", good, "--json")

@@ -11,6 +11,18 @@
 
 #include "base/err.h"
 
+/* First in a test that needs what an emulator of processors does not hand through from
+ * the kernel: it is left out there, with the reason. */
+#ifdef HT_TESTS_EMULATED
+#define skip_when_emulated(why)                                \
+	do {                                                   \
+		print_message("SKIPPED: emulated, " why "\n"); \
+		skip();                                        \
+	} while (0)
+#else
+#define skip_when_emulated(why) ((void)0)
+#endif
+
 #define assert_ok(expr) assert_int_equal((expr), HT_OK)
 
 #endif

@@ -130,6 +130,7 @@ static bool ping_seen(void *arg)
 /* The reply lies in the socket while we stand still for longer than it is waited for. */
 static void test_a_stall_is_no_loss(void **state)
 {
+	skip_when_emulated("no receive times of 64 bits");
 	struct runner *r = runner_new();
 	struct stall s;
 	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
