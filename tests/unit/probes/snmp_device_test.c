@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -38,7 +39,7 @@ static void end(struct scene *s)
 {
 	s->over = true;
 	s->requests = device_requests(s->poll);
-	strcpy(s->reason, device_reason(s->poll));
+	snprintf(s->reason, sizeof(s->reason), "%s", device_reason(s->poll));
 	device_close(s->poll, on_closed, s);
 }
 
