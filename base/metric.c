@@ -34,7 +34,7 @@ static const struct ht_metric_info table[HT_METRIC_COUNT] = {
 	[HT_M_TCP_TARGET]          = { "tcp", "target", STR, .help = "the address and port that was connected to" },
 	[HT_M_TCP_CONNECT]         = { "tcp", "connect", NUM("s"), .help = "from SYN to established" },
 
-	[HT_M_DNS_STATUS]          = { "dns", "status", STR, .help = "ok, timeout, unreachable, refused, malformed, wrong-answer, bogus or error" },
+	[HT_M_DNS_STATUS]          = { "dns", "status", STR, .help = "ok, timeout, unreachable, refused, denied, closed, malformed, wrong-answer, bogus or error" },
 	[HT_M_DNS_SERVER]          = { "dns", "server", STR, .help = "the resolver that was asked, address and port" },
 	[HT_M_DNS_NAME]            = { "dns", "name", STR, .help = "the question: name and type" },
 	[HT_M_DNS_RCODE]           = { "dns", "rcode", STR, .help = "NOERROR, NXDOMAIN, SERVFAIL …" },
